@@ -62,6 +62,7 @@ PARTS = {
     "libraries": Part(("run.py",), 8, "training steps and predictions beside other libraries"),
     "random": Part(("random_networks.py",), 5, "networks drawn by a seed, beside other libraries"),
     "threads": Part(("many_threads.py",), 1, "what more processors would give, simulated"),
+    "ranks": Part(("ranks.py",), 0.5, "two processes beside two threads", "mpi4py"),
     "overheads": Part(("overheads.py",), 3, "what a call costs beyond its arithmetic"),
     "features": Part(("features.py",), 0.3, "what a step costs with each layer and option"),
     "sklearn": Part(

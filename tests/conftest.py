@@ -31,6 +31,7 @@ ACTIVATIONS: list[tuple[str, dict[str, Any]]] = [
     ("elu", {"alpha": 0.75}),
     ("hard_shrink", {"threshold": 1.25}),
     ("soft_shrink", {"threshold": 0.0}),
+    ("threshold", {"threshold": -0.5, "default_value": 0.75}),
     ("squareplus", {"b": 0.25}),
     ("celu", {"alpha": 1.5}),
     ("gelu", {"approximate": True}),

@@ -153,7 +153,7 @@ def _graph(author: _Author, dtype: str, seed: int) -> tuple[dc.Model, Rows]:
             elif end == "largest":
                 each = layers.GlobalMaxPooling1D(keepdims=author.chance(0.3))(each)
             elif end == "permuted":
-                each = layers.Permute((2, 1))(each)
+                each = layers.SpatialDropout1D(0.3)(layers.Permute((2, 1))(each))
             elif end == "deep":
                 each = author.dense(3)(each)
             pool.append(layers.Flatten()(each) if len(each.row) > 1 else each)

@@ -132,7 +132,7 @@ def test_includes_follow_the_folder_order() -> None:
 
 @needs_sources
 def test_kernels_are_seen_only_through_the_table() -> None:
-    allowed = {"kernels/table.h", "kernels/dispatch.h"}
+    allowed = {"kernels/table.h", "kernels/dispatch.h", "kernels/activation_derivatives.h"}
     above = sorted(levels(CPP_ORDER).keys() - {"base", "kernels"})
     for path in sources(*(f"{folder}/*" for folder in above)):
         included = set(re.findall(r'#include "(kernels/[^"]+)"', path.read_text()))
@@ -150,31 +150,30 @@ def test_python_headers_stay_in_the_bindings() -> None:
 
 
 @functools.cache
-def tree_of(path: Path) -> ast.Module:
-    """A source file, parsed once for all tests. Trees live on: three times as fast without looks
-    for garbage."""
+def trees() -> dict[Path, ast.Module]:
+    """Every source file of the package, parsed once for all tests; in a third of the time without
+    looks for garbage, which trees that live on are not."""
     gc.disable()
     try:
-        return ast.parse(path.read_text())
+        return {path: ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
     finally:
+        gc.freeze()
         gc.enable()
 
 
 def for_types_only(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    """Whether a statement is ``if TYPE_CHECKING:``."""
+    test = node.test if isinstance(node, ast.If) else None
+    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", None)
+    return name == "TYPE_CHECKING"
 
 
 def run_nodes(node: ast.AST) -> Iterator[ast.AST]:
     """Every statement but those that only a type checker reads; expressions hold no imports."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.expr):
+    for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+        if part == "body" and for_types_only(node):
             continue
-        if for_types_only(child):
-            assert isinstance(child, ast.If)
-            for statement in child.orelse:
-                yield statement
-                yield from run_nodes(statement)
-        else:
+        for child in getattr(node, part, ()):
             yield child
             yield from run_nodes(child)
 
@@ -199,7 +198,7 @@ def imported_files(path: Path) -> set[str]:
     """The files of the package that a file imports, at its top or when a function is called."""
     folder = list(path.relative_to(PACKAGE).parts[:-1])
     found: set[str | None] = set()
-    for node in run_nodes(tree_of(path)):
+    for node in run_nodes(trees()[path]):
         if isinstance(node, ast.ImportFrom):
             module = node.module.split(".") if node.module else []
             if node.level:
@@ -253,9 +252,19 @@ def test_the_page_lists_folders_in_their_order(title: str, order: list[set[str]]
 
 
 @needs_sources
-def test_the_page_names_what_there_is() -> None:
+def test_the_page_is_one() -> None:
+    """What does not fit on a sheet belongs to docs/where-is.md."""
+    lines = (ROOT / "ARCHITECTURE.md").read_text().splitlines()
+    assert sum(-(-max(len(line), 1) // 130) for line in lines) <= 70
+
+
+@needs_sources
+@pytest.mark.parametrize(
+    ("title", "least"), [("ARCHITECTURE.md", 4), ("docs/where-is.md", 14)], ids=["page", "docs"]
+)
+def test_pages_name_what_there_is(title: str, least: int) -> None:
     """Each file (one without folders is beside the one before), and each "`name` in `file`"."""
-    page = (ROOT / "ARCHITECTURE.md").read_text().split("## Where is")[1].split("## Words")[0]
+    page = (ROOT / title).read_text().split("# Where is")[1].split("## Words")[0]
     folder, found = ROOT, {}
     for name in re.findall(r"`([\w/]+\.(?:py|h|cc))`", page):
         if "/" in name:
@@ -263,7 +272,7 @@ def test_the_page_names_what_there_is() -> None:
         found[name] = folder / Path(name).name
         assert found[name].exists(), name
     inside = re.findall(r"`([\w:]+)` in `([\w/]+\.\w+)`", page)
-    assert len(inside) > 10
+    assert len(inside) > least
     for what, name in inside:
         assert what.split("::")[-1] in found[name].read_text(), f"{what} in {name}"
 
@@ -519,6 +528,6 @@ def test_a_fork_waits_for_every_import_of_a_call() -> None:
         f"{path.relative_to(PACKAGE).as_posix()}:{line}"
         for path in sorted(PACKAGE.rglob("*.py"))
         if path.relative_to(PACKAGE).parts[0] != "cli"
-        for line in _imports_of_calls(tree_of(path))
+        for line in _imports_of_calls(trees()[path])
     ]
     assert not found, f"wanted `with imports:` around the imports of {', '.join(found)}"

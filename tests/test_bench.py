@@ -33,6 +33,7 @@ def test_quick_table_and_json(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"{step['name']} " in printed.out
 
 
+@pytest.mark.slow
 def test_random_networks(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--quick", "--threads", "1", "--random", "5", "--json", "r.json"]) == 0
     printed = capsys.readouterr().out

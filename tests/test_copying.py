@@ -197,7 +197,7 @@ def test_estimators_written_by_parts() -> None:
         MLPClassifier((4,), max_iter=3).fit(x, np.array(list("abc"))[y]),
         MLPClassifier((4,), max_iter=3, n_members=2, early_stopping=True).fit(x, y),
         MLPRegressor(hidden_layer_sizes=(4,), max_iter=3, solver="lbfgs").fit(x, x[:, 0]),
-        TabularClassifier(epochs=2).fit(x, y),
+        TabularClassifier("quick", epochs=2).fit(x, y),
     ):
         other = by_parts(estimator)
         assert (other.predict(x) == estimator.predict(x)).all(), estimator

@@ -82,6 +82,7 @@ def in_c(models: list[Any], rows: list[list[np.ndarray]], d: Path) -> list[list[
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 @pytest.mark.parametrize("seeds", [SEEDS[:4], SEEDS[4:]], ids=["four", "others"])
 def test_c_headers_compute_the_same(dtype: str, seeds: Sequence[int], tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ NOT_IN_NETWORKS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_random_networks_have_every_kind_of_layer() -> None:
     """Every public kind: exporters compare what these networks predict."""
     models = [random_network(seed, "float32")[0] for seed in range(NETWORKS)]

@@ -238,7 +238,7 @@ def test_fewer_steps_than_batches() -> None:
     assert state(shuffled) == state(looped)
 
 
-@pytest.mark.parametrize("given", ["arrays", "batches"])
+@pytest.mark.parametrize("given", ["arrays", "batches", "iterable"])
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_epochs_of_fewer_steps_go_through_all_batches(given: str, shuffle: bool) -> None:
     """As in Keras: on where the epoch before ended, and the last batch ends its epoch."""
@@ -251,11 +251,38 @@ def test_epochs_of_fewer_steps_go_through_all_batches(given: str, shuffle: bool)
         model.fit(np.ones((4, x.shape[1])), np.zeros(4, int), verbose=0)  # an earlier call
         if given == "arrays":
             model.fit(x, y, 8, verbose=0, shuffle=shuffle, **arguments)
-        else:
+        elif given == "batches":
             model.fit(Indexed(parts(x, y)), verbose=0, shuffle=shuffle, **arguments)
+        else:
+            model.fit(Iterable(parts(x, y)), verbose=0, **arguments)
         return model
 
     assert state(fitted(epochs=epochs, steps_per_epoch=3)) == state(fitted(epochs=1))
+
+
+def test_an_iterable_starts_again_after_its_last_batch() -> None:
+    """Seven batches: epochs of 3, 3, 1, 3, 3, 1; of six, 3, 3, 3; validation always the first."""
+    x, y = blobs()
+    for there, steps in ((7, [3, 3, 1, 3, 3, 1]), (6, [3, 3, 3, 3])):
+        given, found = parts(x, y)[:there], make()
+        seen: list[int] = []
+        count = dc.callbacks.LambdaCallback(
+            on_epoch_begin=lambda *_, seen=seen: seen.append(0),
+            on_train_batch_end=lambda *_, seen=seen: seen.__setitem__(-1, seen[-1] + 1),
+        )
+        found.fit(Iterable(given), epochs=len(steps), steps_per_epoch=3, verbose=0, callbacks=count)
+        assert seen == steps
+        expected = make()
+        expected.fit(Iterable(given), epochs=2, verbose=0)
+        assert state(found) == state(expected)
+    checked = make()
+    checked.compile("sgd", "sparse_categorical_crossentropy")
+    for layer in checked.layers:
+        layer.trainable = False
+    history = checked.fit(
+        x, y, 8, 3, verbose=0, validation_data=Iterable(parts(x, y)), validation_steps=2
+    )
+    assert len(set(history.history["val_loss"])) == 1
 
 
 def test_batches_build_a_model_without_input() -> None:

@@ -63,7 +63,7 @@ def test_a_module_of_ones_own_is_followed() -> None:
 
 
 class Scaled(nn.Module):  # type: ignore[misc,name-defined]
-    """Parameters of its own: factors, and a kernel with its bias; and one that cannot be."""
+    """Parameters of its own: factors, and a kernel with its bias; and one used in two ways."""
 
     def __init__(self, refused: bool = False) -> None:
         super().__init__()
@@ -74,6 +74,33 @@ class Scaled(nn.Module):  # type: ignore[misc,name-defined]
     def forward(self, x: Any) -> Any:
         x = self.layer(x) * self.factor
         return x + self.factor if self.refused else F.linear(x, self.kernel, self.bias)
+
+
+class Standardised(nn.Module):  # type: ignore[misc,name-defined]
+    """Means and deviations of the data, and numbers of its own on either side of operators."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.randn(3))
+        self.register_buffer("deviation", torch.rand(1, 3) + 0.5)
+        self.register_buffer("unit", torch.tensor(2.0))
+        self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 2)
+        self.shift, self.power = nn.Parameter(torch.randn(4)), nn.Parameter(torch.rand(4) + 0.5)
+        self.level = nn.Parameter(torch.tensor(0.7))
+        self.scale = nn.Parameter(torch.tensor([3.0, 0.5]))
+
+    def forward(self, x: Any) -> Any:
+        h = self.first((x - self.mean) / self.deviation) / self.unit
+        h = torch.exp(self.shift - h).clamp(max=5) ** self.power
+        return (self.level + self.last(h / self.level)) / self.scale
+
+
+def test_buffers_and_parameters_stand_on_either_side_of_operators() -> None:
+    torch.manual_seed(0)
+    module, x = Standardised(), torch.randn(20, 3)
+    model = dc.from_torch(module, input_shape=3)
+    found = model.predict(x.numpy(), verbose=0)
+    assert found == pytest.approx(module(x).detach().numpy(), rel=1e-5, abs=1e-6)
 
 
 def _view(x: Any) -> Any:
@@ -104,6 +131,11 @@ def _stacked(x: Any) -> Any:
         lambda x: x.view(-1, 2, 2)[:, 1], lambda x: x.view(-1, 2, 2).flatten(1),
         lambda x: torch.bmm(x.view(-1, 2, 2), x.view(-1, 2, 2)).flatten(1),
         lambda x: F.cosine_similarity(x, x.tanh()),
+        lambda x: torch.where(x > 0, x, 0.1 * x), lambda x: x.masked_fill(x <= 0.1, -1e3),
+        lambda x: torch.nan_to_num(x * float("nan"), nan=0.5) + torch.isnan(x),
+        # The members of an ensemble.
+        lambda x: torch.stack([x, -x, x * x]).mean(0), lambda x: torch.stack([x, -x]).amax(dim=0),
+        lambda x: torch.stack([x.tanh(), x])[0],
         # A machine of factors: the square of a sum less the sum of squares.
         lambda x: 0.5 * (x.view(-1, 2, 2).sum(1) ** 2 - (x.view(-1, 2, 2) ** 2).sum(1)).sum(1),
         lambda x: (x.view(-1, 2, 2) - x.view(-1, 2, 2).mean(2, keepdim=True)).sum(-1),
@@ -170,7 +202,7 @@ def test_columns_of_categories_and_lists_of_modules_are_followed() -> None:
         assert found.reshape(8, -1) == pytest.approx(wanted[name].numpy().reshape(8, -1), abs=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["stack", "graph", "scaled"])
+@pytest.mark.parametrize("kind", ["stack", "graph", "scaled", "own"])
 def test_one_step_of_training_is_the_same(kind: str) -> None:
     torch.manual_seed(0)
     stack = nn.Sequential(
@@ -187,8 +219,8 @@ def test_one_step_of_training_is_the_same(kind: str) -> None:
             h = x + torch.relu(self.layer(x))
             return self.last(torch.cat([h, self.layer(h)], dim=1))
 
-    module = {"stack": stack, "graph": Skip(), "scaled": Scaled()}[kind]
-    model = dc.from_torch(module)
+    module = {"stack": stack, "graph": Skip(), "scaled": Scaled(), "own": Standardised()}[kind]
+    model = dc.from_torch(module, input_shape=3)
     model.compile(dc.optimizers.SGD(0.1), "mse")
     x, y = torch.randn(16, 3), torch.randn(16, 2)
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
@@ -213,7 +245,9 @@ class Asking(nn.Module):  # type: ignore[misc,name-defined]
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (Scaled(True), "from_torch: call_function add: found numbers outside of modules, of shape"),
+        (Scaled(True), "call_function add.*: found a parameter that is used in several ways"),
+        (Asking(lambda x: x + torch.ones(3, 1)), "found"),
+        (Asking(lambda x: torch.stack([x, x]).mean(1)), "found mean of what is stacked along 0"),
         (Asking(lambda x: x if x.sum() > 0 else -x), "found a forward that torch.fx cannot follow"),
         (Asking(torch.sort), "from_torch: call_function sort: found sort, wanted one of: abs"),
         (Asking(lambda x: F.softmax(x, dim=0)), "found dim=0, wanted -1"),

@@ -1,11 +1,14 @@
 """What training shows: the history, its picture, and the progress line in terminals and in logs."""
 
+import copy
 import io
 import os
+import pickle
 import re
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -455,3 +458,18 @@ def test_a_log_shows_whole_epochs_only(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled(8, 64, 8).fit(x, x, 8, epochs=2, verbose=1)
     assert "% of the epoch" not in stream.getvalue()
     assert stream.getvalue().count("\n") == 2
+
+
+def test_the_model_of_a_history() -> None:
+    """It is there as long as the model is, and keeps it not alive; copies have none."""
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    model = dc.Sequential([dc.Input(3), dc.Dense(1)], seed=0)
+    model.compile("sgd", "mse")
+    history = model.fit(x, x[:, 0], epochs=2, verbose=0)
+    assert history.model is model
+    assert pickle.loads(pickle.dumps(history)).model is None
+    assert copy.deepcopy(history).epoch == [0, 1]
+    gone = weakref.ref(model)
+    del model
+    assert gone() is None
+    assert history.model is None

@@ -156,24 +156,6 @@ def test_distributions_and_dropout_of_arrays() -> None:
         random.gamma((2,), 0)
 
 
-def test_a_progress_line(capsys: Any) -> None:
-    bar = dc.utils.Progbar(4, stateful_metrics=["lr"], interval=0)
-    for step in range(4):
-        bar.add(1, [("loss", step), ("lr", 0.5 * step)])
-    line = capsys.readouterr().out.split("\r")[-1]
-    assert line.startswith("4/4 ━━━")
-    assert line.endswith("loss: 1.5000 - lr: 1.5000\n")
-
-
-def test_parts_of_batches() -> None:
-    pack, unpack = dc.utils.pack_x_y_sample_weight, dc.utils.unpack_x_y_sample_weight
-    assert unpack((1, 2)) == (1, 2, None)
-    assert unpack(pack(1, 2, 3)) == (1, 2, 3)
-    assert pack(1) == 1
-    with pytest.raises(ValueError, match="found 4 parts"):
-        unpack((1, 2, 3, 4))
-
-
 class Bias(layers.Layer):
     """A column of ones, by the number of rows, and a vector for all rows."""
 

@@ -32,7 +32,7 @@ def kinds() -> list[type[layers.Layer]]:
     exported = [getattr(layers, name) for name in layers.__all__]
     every = {kind for kind in exported if isinstance(kind, type) and issubclass(kind, layers.Layer)}
     every -= {layers.Layer, layers.Lambda}  # a function is in no configuration
-    every -= {layers.GlobalAveragePooling1D, layers.GlobalMaxPooling1D}  # of rows (steps, features)
+    every -= {layers.GlobalAveragePooling1D, layers.GlobalMaxPooling1D, layers.SpatialDropout1D}
     every -= set(preprocessing.Preprocessing.__subclasses__())  # they are in no model
     every -= {layers.StringLookup, layers.IntegerLookup}
     return sorted(every, key=lambda kind: kind.__name__)
@@ -137,3 +137,16 @@ def test_axes_of_normalization() -> None:
     each = dc.Sequential([dc.Input((4, 3)), features], dtype="float64").predict(images)
     mean, deviation = images.mean(axis=(0, 1)), images.std(axis=(0, 1))
     np.testing.assert_allclose(each, (images - mean) / deviation, rtol=1e-12)
+
+
+def test_shapes_of_outputs() -> None:
+    shape = layers.Dense(3).compute_output_shape
+    assert shape((None, 5)) == (None, 3)
+    assert shape([7, 4, 5]) == (7, 4, 3)
+    assert layers.Concatenate().compute_output_shape([(None, 2), (None, 3)]) == (None, 5)
+    assert layers.Embedding(9, 2).compute_output_shape((None, 4)) == (None, 4, 2)
+    assert layers.Flatten().compute_output_shape((None, 4, 2)) == (None, 8)
+    with pytest.raises(ValueError, match=r"input_shape: found tuple \(\), wanted \(rows, \.\.\.\)"):
+        shape(())
+    with pytest.raises(ValueError, match="wanted"):
+        layers.RepeatVector(2).compute_output_shape((None, 4, 2))

@@ -35,6 +35,10 @@ STACKS: dict[str, Any] = {
     "frozen batch norm": lambda: [dc.Dense(9), layers.BatchNormalization(trainable=False)],
     "dropout": lambda: [dc.Dense(40, "tanh"), layers.Dropout(0.3), dc.Dense(3)],
     "dropout first": lambda: [layers.Dropout(0.25), dc.Dense(3)],
+    "spatial dropout": lambda: [
+        dc.Dense(12, "tanh"), layers.Reshape((4, 3)), layers.SpatialDropout1D(0.4),
+        layers.Flatten(), dc.Dense(3),
+    ],
     "noise": lambda: [dc.Dense(40, "tanh"), layers.GaussianNoise(0.3), dc.Dense(3)],
     "noise first and last": lambda: [
         layers.GaussianNoise(0.5), dc.Dense(3), layers.GaussianNoise(0.1),
@@ -113,6 +117,12 @@ def twin(model: dc.Sequential, step: int, rows: int) -> oracle.Stack:
         if isinstance(layer, layers.Activation):
             next(place)
             return [oracle.Activation(layer.activation)]
+        if isinstance(layer, layers.Reshape | layers.Flatten):
+            return [oracle.Activation("linear")]
+        if isinstance(layer, layers.SpatialDropout1D):
+            factors = random_numbers(model, next(place), step, rows).reshape(rows, 4, 3)
+            assert (factors == factors[:, :1]).all()
+            return [oracle.SpatialDropout(factors[:, 0], 4)]
         if isinstance(layer, layers.Dropout):
             return [oracle.Dropout(random_numbers(model, next(place), step, rows))]
         if isinstance(layer, layers.GaussianNoise):
@@ -183,6 +193,7 @@ def test_every_kind_of_layer_is_in_a_stack() -> None:
         ({"kind": "dense", "rate": 0.5}, ValueError,
          "kind 'dense': found an unknown entry 'rate'; known: units, use_bias"),
         ({"kind": "dropout", "rate": 1}, ValueError, "rate: found 1, wanted 0 <= rate < 1"),
+        ({"kind": "dropout", "vectors": 3}, ValueError, "vectors: found 3 in a row of 4, wanted a"),
         ({"kind": "dropout", "activation": "relu"}, ValueError, "unknown entry 'activation'"),
         ({"kind": "batch_normalization", "momentum": 2}, ValueError, "0 <= momentum <= 1"),
         ({"kind": "layer_normalization", "epsilon": float("nan")}, ValueError, "found nan"),
@@ -346,6 +357,18 @@ class TestDropout:
         model = dc.Sequential([dc.Input(4), layers.Dropout(0.9)], seed=0)
         x = data("float32")[:, :4].copy()
         assert (model.predict(x) == x).all()
+
+    def test_a_feature_drops_out_of_all_steps(self) -> None:
+        model = dc.Sequential([dc.Input((5, 3)), layers.SpatialDropout1D(0.4)], seed=0)
+        out = model.forward(np.ones((2000, 5, 3), np.float32))
+        assert out.shape == (2000, 5, 3)
+        assert (out == out[:, :1]).all()
+        kept = (out[:, 0] != 0).mean(axis=0)
+        assert (np.abs(kept - 0.6) < 4 * np.sqrt(0.24 / 2000)).all()
+        assert len(np.unique(out[:, 0], axis=0)) == 8  # features by themselves
+        assert (model.predict(np.ones((2, 5, 3))) == 1).all()
+        with pytest.raises(ValueError, match=r"found rows of shape \(4,\), wanted \(steps, feat"):
+            dc.Sequential([dc.Input(4), layers.SpatialDropout1D(0.4)])
 
     def test_masks_follow_the_step_and_resume(self, tmp_path: Path) -> None:
         x, y = data("float32"), np.zeros((ROWS, 3), np.float32)

@@ -48,6 +48,7 @@ def test_loop_learns(name: str, tmp_path: Path) -> None:
         assert float(plain[1]) > 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RESULTS)
 def test_picture(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process, after a training too short to learn from."""

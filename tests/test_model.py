@@ -540,8 +540,8 @@ class TestHotCalls:
             model.train_on_batch(x, y, z=1)
         with pytest.raises(TypeError, match="'y'"):
             model.train_on_batch(x, y, y=y)
-        with pytest.raises(TypeError, match="4"):
-            model.train_on_batch(x, y, None, None)
+        with pytest.raises(TypeError, match="7"):
+            model.train_on_batch(x, y, None, None, False, None)
         assert model.train_on_batch(y=y, x=x, sample_weight=None) > 0
 
     def test_an_object_that_was_not_initialised(self) -> None:

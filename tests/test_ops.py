@@ -170,3 +170,61 @@ def test_read_only_arrays() -> None:
     close(ops.matvec(w, x, out=np.empty(7)), W @ X[0], "float64")
     with pytest.raises(ValueError, match="read-only"):
         ops.activation("relu", W, out=w)
+
+
+def test_arguments_are_those_of_keras() -> None:
+    """By place and by name: NumPy's third argument of a sum is a dtype, of an absolute `out`."""
+    for name in ("sum", "mean", "max", "amin", "std", "var", "prod", "any", "argmax", "nansum"):
+        function, expected = getattr(ops, name), getattr(np, name)
+        np.testing.assert_array_equal(function(X, -1, True), expected(X, axis=-1, keepdims=True))
+        np.testing.assert_array_equal(function(x=X, axis=0), expected(X, axis=0))
+    np.testing.assert_array_equal(ops.clip(X, x_min=-0.5, x_max=0.5), np.clip(X, -0.5, 0.5))
+    np.testing.assert_array_equal(ops.reshape(X, newshape=(5, 4)), X.reshape(5, 4))
+    np.testing.assert_array_equal(ops.quantile(X, 0.5, 0, "lower"),
+                                  np.quantile(X, 0.5, axis=0, method="lower"))  # fmt: skip
+    np.testing.assert_array_equal(ops.tile(X, repeats=(2, 1)), np.tile(X, (2, 1)))
+    np.testing.assert_array_equal(ops.where(X > 0, x1=X, x2=0.0), np.where(X > 0, X, 0.0))
+    np.testing.assert_array_equal(ops.where(X > 0), np.where(X > 0))
+    np.testing.assert_array_equal(ops.expand_dims(X, axis=1), X[:, None])
+    np.testing.assert_array_equal(ops.unique([3, 1, 3], True), [1, 3])
+    np.testing.assert_array_equal(ops.arange(5), np.arange(5))
+    np.testing.assert_array_equal(ops.arange(1, 9, step=3), np.arange(1, 9, 3))
+    np.testing.assert_array_equal(ops.take_along_axis(X, np.array([3, 0])), X.ravel()[[3, 0]])
+    np.testing.assert_allclose(ops.lstsq(W, B), np.linalg.lstsq(W, B, rcond=None)[0])
+    for found in (ops.zeros((2,)), ops.ones(2), ops.eye(2), ops.full((2,), 3), ops.linspace(0, 1)):
+        assert found.dtype == dc.backend.floatx()
+    assert ops.zeros(2, "int32").dtype == "int32"
+
+
+def test_other_arguments_are_refused_and_nothing_is_overwritten() -> None:
+    given, other = X.copy(), X + 1
+    for call, text in (
+        (lambda: ops.abs(given, other), r"found 2 arguments, wanted abs\(x\)"),
+        (lambda: ops.add(given, other, given), r"found 3 arguments, wanted add\(x1, x2\)"),
+        (lambda: ops.sum(given, x=given), r"found x twice, wanted sum\(x, axis=None"),
+        (lambda: ops.clip(given, 0), r"found no x_max, wanted clip\(x, x_min, x_max\)"),
+    ):
+        with pytest.raises(TypeError, match=text):
+            call()
+    np.testing.assert_array_equal(given, X)
+    np.testing.assert_array_equal(other, X + 1)
+
+
+def test_keras_arguments_in_a_loss_whose_gradient_is_derived() -> None:
+    def loss(y: Any, a: Any) -> Any:
+        scaled = a / (ops.sum(ops.abs(a), 1, True) + 1.0)
+        return ops.mean(ops.square(y - scaled), -1)
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
+    model = dc.Sequential([dc.Input(3), dc.Dense(2)], dtype="float64", seed=0)
+    model.compile("sgd", loss)
+    model.loss_and_gradients(x, y)
+    found = model.gradients.copy()
+    for place in range(model.parameters.size):
+        before, losses = model.parameters[place], []
+        for step in (1e-6, -1e-6):
+            model.parameters[place] = before + step
+            losses.append(model.loss_and_gradients(x, y))
+        model.parameters[place] = before
+        assert found[place] == pytest.approx((losses[0] - losses[1]) / 2e-6, abs=1e-8)

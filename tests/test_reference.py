@@ -327,6 +327,7 @@ def test_activations_at_extremes(name: str, dtype: Any) -> None:
         "exponential": [0, math.inf, 1],
         "hard_shrink": [-1e4, 1e4, 0],
         "soft_shrink": [-9999.5, 9999.5, 0],
+        "threshold": [0, 1e4, 0],
         "sparse_plus": [0, 1e4, 0.25],
         "sparse_sigmoid": [0, 1, 0.5],
         "squareplus": [9.9999999e-5, 1e4, 1],

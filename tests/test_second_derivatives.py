@@ -58,6 +58,9 @@ def test_derivatives_of_activations(name: str, parameters: dict[str, Any], dtype
     far = np.array([-1e3, -100, 100, 80], dtype)
     for f in NETWORKS[dtype].activation_derivatives(core, values, far):
         assert name == "exponential" or np.isfinite(f).all()
+    nan = np.array([np.nan], dtype)
+    for f in NETWORKS[dtype].activation_derivatives(core, values, nan)[1:]:
+        assert np.isnan(f) or f == 0  # 0: of straight pieces
 
 
 @pytest.mark.parametrize("last", ["linear", "softmax"])

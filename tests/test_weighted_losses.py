@@ -186,3 +186,43 @@ def test_models_of_version_0_1_mean_what_they_meant(old: str, new: str) -> None:
     del config["compile"]["loss"]["batch_reduction"]
     config["compile"]["loss"]["reduction"] = old
     assert dc.Sequential.from_config(config).loss.reduction == new
+
+
+def test_weights_may_be_a_column() -> None:
+    rng = np.random.default_rng(0)
+    x, y, weight = rng.normal(size=(20, 3)), rng.integers(0, 2, 20), rng.uniform(0, 2, 20)
+    found = []
+    for given in (weight, weight[:, None]):
+        model = dc.Sequential([dc.Input(3), dc.Dense(1, "sigmoid")], seed=0)
+        model.compile("sgd", "binary_crossentropy")
+        model.fit(x, y, sample_weight=given, epochs=2, verbose=0)
+        found.append((model.parameters.copy(), model.evaluate(x, y, sample_weight=given)))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    assert found[0][1] == found[1][1]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_class_weight_does_not_count_for_rows_held_out(weighted: bool) -> None:
+    """As in Keras: the validation's loss and metrics are those of `evaluate` on these rows."""
+    x, classes = X[:40], (Y[:40, 0] > 0).astype(np.int32)
+    weight = WEIGHT[:40] if weighted else None
+    model = dc.Sequential([dc.Input(3), dc.Dense(2, "softmax")], dtype="float64", seed=1)
+    model.compile("sgd", "sparse_categorical_crossentropy", weighted_metrics=["accuracy"])
+    factors = {0: 0.1, 1: 5.0}
+    given = {"epochs": 2, "verbose": 0, "sample_weight": weight, "class_weight": factors}
+    history = model.fit(x, classes, validation_split=0.25, **given).history
+    held_out = (x[30:], classes[30:], *([weight[30:]] if weight is not None else []))
+    loss, accuracy = model.evaluate(*held_out[:2], sample_weight=(*held_out, None)[2], verbose=0)
+    assert history["val_loss"][-1] == pytest.approx(loss, rel=1e-12)
+    assert history["val_accuracy"][-1] == pytest.approx(accuracy, rel=1e-12)
+
+    rows = np.arange(30)
+    for how in (
+        {"validation_split": 0.25},
+        {"indices": [rows, rows], "validation_data": "rest"},
+        {"indices": [rows, rows], "validation_indices": [np.arange(30, 40)] * 2},
+    ):
+        members = dc.Ensemble(model, 2)
+        found = members.fit(x, classes, **given, **how)
+        expected = members.evaluate(*held_out[:2], (*held_out, None)[2], return_dict=True)
+        np.testing.assert_allclose(found.history["val_loss"][-1], expected["loss"], rtol=1e-12)

@@ -1,4 +1,4 @@
-// What the processor can execute, and how many processors this process may use.
+// The processor's instruction sets, and the number of processors that this process may use.
 #pragma once
 
 namespace densecore {

@@ -9,3 +9,6 @@
 #define DENSECORE_FOR_EACH_DTYPE(X) \
   X(float, F32, f32, "float32")     \
   X(double, F64, f64, "float64")
+
+// The types alone, as a list of arguments: X(type, ...), X(type, ...).
+#define DENSECORE_LIST_DTYPES(X, ...) X(float, __VA_ARGS__), X(double, __VA_ARGS__)

@@ -11,7 +11,7 @@
 
 namespace densecore {
 
-// What a stream of numbers is for. Streams with the same seed are independent.
+// The purpose of a stream of numbers. Streams with the same seed are independent.
 enum class Stream : std::uint64_t {
   initializer = 1,
   shuffle = 2,

@@ -75,8 +75,8 @@ py::object class_numbers(const char* name, const py::object& array, index_t clas
     return copied_labels<std::int32_t>(name, array, classes);
   if (dtype.num() == py::dtype::num_of<std::int64_t>())
     return copied_labels<std::int64_t>(name, array, classes);
-  if (dtype.num() == py::dtype::num_of<float>()) return copied_labels<float>(name, array, classes);
-  return copied_labels<double>(name, array, classes);
+  return visit_dtype(
+      array, [&](auto zero) { return copied_labels<decltype(zero)>(name, array, classes); });
 }
 
 void refuse_overlap(const char* name, const void* out, std::size_t out_bytes,

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "base/dtypes.h"
 #include "base/view.h"
 #include "objectives/checks.h"
 
@@ -29,10 +30,11 @@ constexpr const char* dtype_name = [] {
   static_assert(sizeof(T) == 0, "this type has no row");
   return "";
 }();
-template <>
-inline constexpr const char* dtype_name<float> = "float32";
-template <>
-inline constexpr const char* dtype_name<double> = "float64";
+#define DENSECORE_NAME(T, suffix, field, name) \
+  template <>                                  \
+  inline constexpr const char* dtype_name<T> = name;
+DENSECORE_FOR_EACH_DTYPE(DENSECORE_NAME)
+#undef DENSECORE_NAME
 template <>
 inline constexpr const char* dtype_name<bool> = "bool";
 template <>
@@ -44,6 +46,18 @@ inline constexpr const char* dtype_name<std::int64_t> = "int64";
 [[noreturn]] void wrong_shape(const char* name, const py::array& found,
                               const std::vector<index_t>& wanted);
 [[noreturn]] void wrong_layout(const char* name, const py::array& found, std::size_t itemsize);
+
+// f(T()) for the dtype T of an array, one of the core's; with a double for any other, which
+// `checked` then refuses.
+template <class F>
+auto visit_dtype(const py::object& array, F&& f) {
+  const int number = py::reinterpret_borrow<py::array>(array).dtype().num();
+#define DENSECORE_VISIT(T, ...) \
+  if (number == py::dtype::num_of<T>()) return f(T());
+  DENSECORE_FOR_EACH_DTYPE(DENSECORE_VISIT)
+#undef DENSECORE_VISIT
+  return f(double());
+}
 
 // An array of exactly this dtype, native byte order, aligned, C-contiguous, of `wanted` dimensions.
 template <class T>

@@ -1,5 +1,5 @@
-// What a training loop in Python calls once per step. It has a file of its own because it is
-// compiled for speed, and all other bindings for space.
+// The functions that a training loop in Python calls once per step. It has a file of its own
+// because it is compiled for speed, and all other bindings for space.
 #include "bindings/bound_step.h"
 #include "bindings/vectorcall_methods.h"
 

@@ -1,4 +1,4 @@
-// What a network says of its derivatives, as Python sees it. A file of its own, compiled for size:
+// A network's derivatives, as Python sees them. A file of its own, compiled for size:
 // none of it is called for every step.
 #include "bindings/py_network.h"
 #include "bindings/register.h"

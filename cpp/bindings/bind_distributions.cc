@@ -60,9 +60,7 @@ class PyNormal : public Head {
 
   PyNormal(const py::object& loc, const py::object& log_scale, double lowest, double highest,
            bool squashed, const py::object& isa)
-      : Head(is_single("loc", loc)),
-        lowest_(lowest),
-        rows_(made(loc, log_scale, lowest, highest, squashed, isa)) {}
+      : Head(is_single("loc", loc)), rows_(made(loc, log_scale, lowest, highest, squashed, isa)) {}
 
   py::tuple sample(std::uint64_t seed) const {
     Numbers noise, action, log_prob;
@@ -111,13 +109,10 @@ class PyNormal : public Head {
     return py::make_tuple(shown(own), other.shown(others));
   }
 
-  // (loc, log_scale): a head of these, of the same limits, is the same. What was limited lies
-  // beyond the limit.
+  // (loc, log_scale): a head of these, of the same limits, is the same.
   py::tuple parameters() const {
     const index_t rows = rows_.rows(), cols = rows_.cols();
-    Numbers scales = rows_.log_scale();
-    for (std::size_t i = 0; i < scales.size(); ++i)
-      if (rows_.limited()[i] != 0) scales[i] = beyond(scales[i]);
+    const Numbers scales = rows_.unlimited_log_scale();
     py::array loc = matrix_of(rows_.loc(), rows, cols, single_);
     if (shared_) return py::make_tuple(loc, shown_rows(scales));
     return py::make_tuple(loc, matrix_of(scales, rows, cols, single_));
@@ -154,15 +149,6 @@ class PyNormal : public Head {
                       std::move(means.numbers), std::move(scales.numbers), lowest, highest);
   }
 
-  // A number of the dtype on the outer side of the limit that `value` was set to.
-  double beyond(double value) const {
-    const double end = value == lowest_ ? -largest_number : largest_number;
-    if (!single_) return std::nextafter(value, end);
-    return static_cast<double>(
-        std::nextafter(static_cast<float>(value), static_cast<float>(std::copysign(3e38, end))));
-  }
-
-  double lowest_;
   bool shared_ = false;  // before rows_, which sets it
   NormalRows rows_;
 };
@@ -281,7 +267,7 @@ py::tuple policy_loss(const H& head, const py::object& action, const py::object&
                         head.shown(gradient));
 }
 
-// What both heads have.
+// The methods of both heads.
 template <class H>
 constexpr MemberRow head_rows[] = {
     method<&log_prob<H>>("log_prob(action)",

@@ -1,4 +1,4 @@
-// What policies are trained by, over NumPy arrays: losses of actions' values, advantages.
+// Losses of actions' values, and advantages, over NumPy arrays.
 #include <vector>
 
 #include "bindings/arrays.h"

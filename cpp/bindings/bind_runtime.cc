@@ -74,25 +74,19 @@ py::dict known_layer_kinds() {
   }
   return all;
 }
-bool is_single(const py::object& array) {
-  return py::reinterpret_borrow<py::array>(array).dtype().num() == py::dtype::num_of<float>();
-}
 void fill(const py::object& out, const std::string& name, const std::vector<double>& arguments,
           index_t fan_in, index_t fan_out, std::uint64_t seed, std::uint64_t tensor) {
   if (!py::isinstance<py::array>(out)) wrong_type("out", out, "a numpy.ndarray");
-  if (is_single(out))
-    initialize_array<float>(out, name, arguments, fan_in, fan_out, seed, tensor);
-  else
-    initialize_array<double>(out, name, arguments, fan_in, fan_out, seed, tensor);
+  visit_dtype(out, [&](auto zero) {
+    initialize_array<decltype(zero)>(out, name, arguments, fan_in, fan_out, seed, tensor);
+  });
 }
 py::object numbers_of_classes(const std::string& name, const py::object& array, index_t classes) {
   return class_numbers(name.c_str(), array, classes);
 }
 void check_weights_of(const py::object& weights) {
-  if (py::isinstance<py::array>(weights) && is_single(weights))
-    input_weights<float>(weights, any);
-  else
-    input_weights<double>(weights, any);
+  if (!py::isinstance<py::array>(weights)) wrong_type("sample_weight", weights, "a numpy.ndarray");
+  visit_dtype(weights, [&](auto zero) { input_weights<decltype(zero)>(weights, any); });
 }
 py::array order_of_rows(index_t n, std::uint64_t seed, std::uint64_t epoch) {
   if (n < 0) throw std::invalid_argument("n: found " + std::to_string(n) + ", wanted >= 0");

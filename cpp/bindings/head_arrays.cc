@@ -7,6 +7,13 @@
 namespace densecore::bindings {
 namespace {
 
+// f of a number of the caller's precision: float32 or float64, as the heads' limits are stated for
+// these two.
+template <class F>
+auto of_precision(bool single, F&& f) {
+  return single ? f(float()) : f(double());
+}
+
 template <class T>
 MatrixView<const T> row_view(const char* name, const py::object& object) {
   const auto array = py::reinterpret_borrow<py::array>(object);
@@ -30,39 +37,38 @@ bool is_single(const char* name, const py::object& object) {
 }
 
 HeadRows rows_of(const char* name, const py::object& object, bool single) {
-  if (single) {
-    const auto view = row_view<float>(name, object);
+  return of_precision(single, [&](auto zero) -> HeadRows {
+    const auto view = row_view<decltype(zero)>(name, object);
     return {view.rows, view.cols, numbers_of(view)};
-  }
-  const auto view = row_view<double>(name, object);
-  return {view.rows, view.cols, numbers_of(view)};
+  });
 }
 Numbers matrix_numbers(const char* name, const py::object& object, index_t rows, index_t cols,
                        bool single) {
-  if (single) return numbers_of(input_matrix<float>(name, object, rows, cols));
-  return numbers_of(input_matrix<double>(name, object, rows, cols));
+  return of_precision(single, [&](auto zero) {
+    return numbers_of(input_matrix<decltype(zero)>(name, object, rows, cols));
+  });
 }
 Numbers vector_numbers(const char* name, const py::object& object, index_t rows, bool single) {
-  Numbers found =
-      single
-          ? numbers_of(MatrixView<const float>(input_vector<float>(name, object, rows), 1, rows))
-          : numbers_of(MatrixView<const double>(input_vector<double>(name, object, rows), 1, rows));
+  Numbers found = of_precision(single, [&](auto zero) {
+    using T = decltype(zero);
+    return numbers_of(MatrixView<const T>(input_vector<T>(name, object, rows), 1, rows));
+  });
   check_range(name, found, 1, -largest_number, largest_number, "finite numbers");
   return found;
 }
 
 py::array new_array(std::vector<py::ssize_t> shape, bool single) {
-  return {single ? py::dtype::of<float>() : py::dtype::of<double>(), std::move(shape)};
+  const py::dtype dtype =
+      of_precision(single, [](auto zero) { return py::dtype::of<decltype(zero)>(); });
+  return {dtype, std::move(shape)};
 }
 void fill(py::array& to, index_t first, const Numbers& from, index_t rows, index_t cols,
           bool single) {
   const index_t stride = to.ndim() == 2 ? to.shape(1) : cols;
-  if (single)
-    write(from,
-          MatrixView<float>(static_cast<float*>(to.mutable_data()) + first, rows, cols, stride));
-  else
-    write(from,
-          MatrixView<double>(static_cast<double*>(to.mutable_data()) + first, rows, cols, stride));
+  of_precision(single, [&](auto zero) {
+    using T = decltype(zero);
+    write(from, MatrixView<T>(static_cast<T*>(to.mutable_data()) + first, rows, cols, stride));
+  });
 }
 py::array matrix_of(const Numbers& from, index_t rows, index_t cols, bool single) {
   py::array to = new_array({rows, cols}, single);

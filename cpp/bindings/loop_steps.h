@@ -14,7 +14,7 @@
 
 namespace densecore::bindings {
 
-// What the batches of a loop in Python amount to.
+// The sums over the batches of a loop in Python.
 template <class T>
 class PyRunningMetrics : public TypedObject<T> {
  public:

@@ -1,4 +1,4 @@
-// What a network says of its derivatives besides the gradient of its loss: row by row, along
+// A network's derivatives besides the gradient of its loss: row by row, along
 // directions, of second order. A base of PyNetwork, which is `Self`.
 #pragma once
 

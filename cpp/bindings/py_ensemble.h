@@ -29,7 +29,7 @@ class PyEnsemble : public TypedObject<T> {
 
   UseMark& mark() { return mark_; }
 
-  // What follows is refused while another thread uses the ensemble: a member that is in training
+  // The following is refused while another thread uses the ensemble: a member that is in training
   // has its parameters and its optimizer's state elsewhere.
   py::array parameters() const {
     mark_.check_free();
@@ -186,7 +186,7 @@ class PyEnsemble : public TypedObject<T> {
   }
 
  private:
-  // What was read, with the copies that it refers to.
+  // The arrays that were read, with the copies that they refer to.
   struct Lists {
     typename Ensemble<T>::Members members;
     std::vector<std::vector<std::int32_t>> labels;
@@ -253,10 +253,10 @@ class PyEnsemble : public TypedObject<T> {
       if (xs.size() > 1 || i == 0) ensemble_->network().check_numbers(member.data.x);
       const index_t count = member.data.x.rows;
       // Those of all members are read once, unless they do not fit this one's rows.
-      const bool own = ys.size() > 1 || i == 0 || count != lists.members.front().data.x.rows;
+      const bool own = ys.size() > 1 || i == 0 || count != lists.members.list.front().data.x.rows;
       member.data.targets = own ? targets_of(ensemble_->network(), ensemble_->objective(), of(ys),
                                              count, lists.labels[ys.size() == 1 ? 0 : i])
-                                : lists.members.front().data.targets;
+                                : lists.members.list.front().data.targets;
       if (weighted) set_weights(ensemble_->objective(), member.data.targets, of(weights), count);
       if (numbered) {
         // A copy, which is checked: the array may be changed while its numbers are used.
@@ -269,7 +269,7 @@ class PyEnsemble : public TypedObject<T> {
         check_rows(member, count);
       }
       if (member.size() == 0) throw std::invalid_argument("x: found no rows, wanted at least one");
-      lists.members.push_back(member);
+      lists.members.list.push_back(member);
     }
   }
 
@@ -326,15 +326,11 @@ class PyEnsemble : public TypedObject<T> {
       check_weights(first.data.targets.weight, weights.size());
       weight_step = each_weight ? rows : 0;
     }
-    const bool each = each_x || each_y || weight_step > 0;
-    batch_.members.resize(static_cast<std::size_t>(each ? size : 1));
-    for (index_t i = 0; i < static_cast<index_t>(batch_.members.size()); ++i) {
-      MemberData<T>& member = batch_.members[static_cast<std::size_t>(i)] = first;
-      if (each_x) member.data.x.data += i * rows * inputs;
-      if (each_y && member.data.targets.labels != nullptr) member.data.targets.labels += i * rows;
-      if (each_y && !sparse) member.data.targets.values.data += i * rows * columns;
-      if (weight_step > 0) member.data.targets.weight += i * weight_step;
-    }
+    batch_.members = {{first},
+                      each_x ? rows * inputs : 0,
+                      each_y && !sparse ? rows * columns : 0,
+                      each_y ? rows : 0,
+                      weight_step};
   }
 
   static void check_rows(const MemberData<T>& member, index_t count) {

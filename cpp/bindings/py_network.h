@@ -53,7 +53,7 @@ class PyNetwork : public TypedObject<T>,
 
   std::string isa() const { return network_->isa(); }
   index_t parameter_count() const { return network_->parameter_count(); }
-  // What follows is refused while another thread uses the network: it would read a mixture of two
+  // The following is refused while another thread uses the network: it would read a mixture of two
   // steps, or change a step that is being made.
   py::array parameters() const {
     mark_.check_readable();

@@ -18,7 +18,7 @@ class SharedSteps {
  public:
   index_t leaves_of(index_t rows) const { return self().network().leaves_of(rows); }
   bool couples_rows() const { return self().network().couples_rows(); }
-  // What a batch's sum of losses is divided by, with several heads for each of them.
+  // The divisor of a batch's sum of losses, with several heads one for each of them.
   std::vector<double> batch_weights(const py::object& weight, index_t rows) {
     const Objective<T>& objective = self().trainer().objective();
     Targets<T> targets;

@@ -49,7 +49,7 @@ py::array_t<U> copy_of(MatrixView<T> m) {
   return copy;
 }
 
-// What a function has returned, of the shape of `out`, to there.
+// Copies a function's result into `out`, which has the same shape.
 template <class T>
 void copy_result(const char* what, const py::object& found, MatrixView<T> out) {
   const auto array = py::array_t<T, py::array::c_style | py::array::forcecast>::ensure(found);

@@ -12,8 +12,8 @@
 #include <array>
 #include <vector>
 
-#include "derivatives/activation_derivatives.h"
 #include "derivatives/jet_rules.h"
+#include "kernels/activation_derivatives.h"
 #include "network/network.h"
 
 namespace densecore {

@@ -1,15 +1,8 @@
-// Every activation. One is added as a structure in activation_pieces.h or activation_smooth.h, with
-// its name in the list at that header's end, and an oracle of the same name in
-// python/densecore/reference/activations.py. Those here have kernels of their own.
-//
-// An element-wise activation gives a = `forward(z)` and dC/dz = `backward(z, a, g)` from g = dC/da.
-// When `needs_input` is false the latter uses a alone, and z need not be kept. A derivative that is
-// a factor of g and a function of z is written as that, `slope(z)`, in place of `backward`. One
-// with a list `parameters` gets their values, in every lane, as another argument.
+// The kernels of activations: those of activation_list.h share their loops, softmax and log_softmax
+// have their own.
 #pragma once
 
-#include "kernels/activation_pieces.h"
-#include "kernels/activation_smooth.h"
+#include "kernels/activation_list.h"
 #include "kernels/elementwise.h"
 #include "kernels/math.h"
 #include "kernels/row_blocks.h"
@@ -18,63 +11,6 @@
 namespace {
 
 using densecore::ActivationEntry;
-
-struct Linear {  // a = z
-  static constexpr char name[] = "linear";
-  static constexpr bool needs_input = false;
-  template <class V>
-  static V forward(V z) {
-    return z;
-  }
-  template <class V>
-  static V backward(V, V, V g) {
-    return g;
-  }
-};
-
-struct Relu {  // a = max(z, 0); the derivative at 0 is 0
-  static constexpr char name[] = "relu";
-  static constexpr bool needs_input = false;
-  template <class V>
-  static V forward(V z) {
-    return max(V::set(0), z);
-  }
-  template <class V>
-  static V backward(V, V a, V g) {
-    // a < smallest is a <= 0, and false for NaN: an inactive unit stops even an infinite g.
-    return select(less(a, V::set(Math<V>::smallest)), V::set(0), g);
-  }
-};
-
-struct Sigmoid {  // a = 1 / (1 + exp(-z)), a' = a (1 - a)
-  static constexpr char name[] = "sigmoid";
-  static constexpr bool needs_input = false;
-  template <class V>
-  static V forward(V z) {
-    return sigmoid(z);
-  }
-  template <class V>
-  static V backward(V, V a, V g) {
-    return g * (a * (V::set(1) - a));
-  }
-};
-
-struct Tanh {  // a' = 1 - a^2
-  static constexpr char name[] = "tanh";
-  static constexpr bool needs_input = false;
-  template <class V>
-  static V forward(V z) {
-    return tanh(z);
-  }
-  template <class V>
-  static V backward(V, V a, V g) {
-    return g * one_minus_square(a);
-  }
-};
-
-// Those that the kernels of single rows have in their loop over layers (predict_row.h,
-// train_tiny.h).
-using InlinedActivations = TypeList<Linear, Relu, Sigmoid, Tanh>;
 
 template <class Activation, class List>
 constexpr bool is_in = false;
@@ -348,8 +284,8 @@ template <class V>
 struct ActivationKernel<LogSoftmax, V> : LogSoftmaxActivation<V> {};
 
 // The inlined ones first, in their order: an index means the same in both lists.
-using Activations = Joined<InlinedActivations, TypeList<Softmax, LogSoftmax>, StraightActivations,
-                           SmoothActivations>;
+using Activations =
+    Joined<InlinedActivations, TypeList<Softmax, LogSoftmax>, OtherElementwiseActivations>;
 
 // Element-wise activations by their index in the list, for kernels that inline them into a loop
 // over layers: a call through the table costs more than a short row.

@@ -2,10 +2,38 @@
 #pragma once
 
 #include "kernels/elementwise.h"
+#include "kernels/higher_derivatives.h"
 #include "kernels/math.h"
 #include "kernels/table.h"
 
 namespace {
+
+struct Linear : Straight {  // a = z
+  static constexpr char name[] = "linear";
+  static constexpr bool needs_input = false;
+  template <class V>
+  static V forward(V z) {
+    return z;
+  }
+  template <class V>
+  static V backward(V, V, V g) {
+    return g;
+  }
+};
+
+struct Relu : Straight {  // a = max(z, 0); the derivative at 0 is 0
+  static constexpr char name[] = "relu";
+  static constexpr bool needs_input = false;
+  template <class V>
+  static V forward(V z) {
+    return max(V::set(0), z);
+  }
+  template <class V>
+  static V backward(V, V a, V g) {
+    // a < smallest is a <= 0, and false for NaN: an inactive unit stops even an infinite g.
+    return select(less(a, V::set(Math<V>::smallest)), V::set(0), g);
+  }
+};
 
 // g where low < z < high, else 0 (also for an infinite g).
 template <class V>
@@ -16,7 +44,7 @@ inline V inside(V z, V low, V high, V g) {
 
 // Keras's relu with its arguments: z above the threshold and at most max_value, below it
 // slope (z - threshold).
-struct ReluGeneral {
+struct ReluGeneral : Straight {
   static constexpr char name[] = "relu_general";
   static constexpr bool needs_input = true;
   static constexpr Hyperparameter parameters[] = {
@@ -47,7 +75,7 @@ struct ReluGeneral {
   }
 };
 
-struct LeakyRelu {  // z, and below 0 negative_slope z
+struct LeakyRelu : Straight {  // z, and below 0 negative_slope z
   static constexpr char name[] = "leaky_relu";
   static constexpr bool needs_input = true;
   static constexpr Hyperparameter parameters[] = {
@@ -63,7 +91,7 @@ struct LeakyRelu {  // z, and below 0 negative_slope z
   }
 };
 
-struct Relu6 {  // min(max(z, 0), 6)
+struct Relu6 : Straight {  // min(max(z, 0), 6)
   static constexpr char name[] = "relu6";
   static constexpr bool needs_input = true;
   template <class V>
@@ -76,7 +104,7 @@ struct Relu6 {  // min(max(z, 0), 6)
   }
 };
 
-struct HardTanh {  // z between -1 and 1
+struct HardTanh : Straight {  // z between -1 and 1
   static constexpr char name[] = "hard_tanh";
   static constexpr bool needs_input = true;
   template <class V>
@@ -89,7 +117,7 @@ struct HardTanh {  // z between -1 and 1
   }
 };
 
-struct HardSigmoid {  // relu6(z + 3) / 6
+struct HardSigmoid : Straight {  // relu6(z + 3) / 6
   static constexpr char name[] = "hard_sigmoid";
   static constexpr bool needs_input = true;
   template <class V>
@@ -115,10 +143,16 @@ struct HardSilu {  // z hard_sigmoid(z)
     const V within = inside(z, V::set(-3), V::set(3), z / V::set(6));
     return HardSigmoid::forward(z) + within;
   }
+  // z (z + 3) / 6 in the middle
+  template <class T>
+  static void higher(T z, T, T, T, const double*, T& f2, T& f3) {
+    f2 = z > T(-3) && z < T(3) ? T(1) / T(3) : T(0);
+    f3 = 0;
+  }
 };
 
 // z where |z| is above the threshold, else 0 (Donoho & Johnstone, 1994, as the next one).
-struct HardShrink {
+struct HardShrink : Straight {
   static constexpr char name[] = "hard_shrink";
   static constexpr bool needs_input = true;
   static constexpr Hyperparameter parameters[] = {{"threshold", 0.5, 0, unbounded, false}};
@@ -132,7 +166,7 @@ struct HardShrink {
   }
 };
 
-struct SoftShrink {  // z without the threshold, towards 0
+struct SoftShrink : Straight {  // z without the threshold, towards 0
   static constexpr char name[] = "soft_shrink";
   static constexpr bool needs_input = true;
   static constexpr Hyperparameter parameters[] = {{"threshold", 0.5, 0, unbounded, false}};
@@ -143,6 +177,24 @@ struct SoftShrink {  // z without the threshold, towards 0
   template <class V>
   static V backward(V z, V, V g, const V* p) {
     return HardShrink::backward(z, z, g, p);
+  }
+};
+
+// z above a number, another number elsewhere. Units that are off give any constant.
+struct Threshold : Straight {
+  static constexpr char name[] = "threshold";
+  static constexpr bool needs_input = true;
+  static constexpr Hyperparameter parameters[] = {
+      {"threshold", 0, -unbounded, unbounded, true},
+      {"default_value", 0, -unbounded, unbounded, true},
+  };
+  template <class V>
+  static V forward(V z, const V* p) {
+    return select(less(p[0], z), z, p[1] + nothing_or_nan(z));
+  }
+  template <class V>
+  static V backward(V z, V, V g, const V* p) {
+    return select(less(p[0], z), g, nothing_or_nan(z));
   }
 };
 
@@ -167,9 +219,14 @@ struct SparsePlus {
     const V one = V::set(1);
     return V::set(typename V::T(0.5)) * (max(V::set(-1), min(one, z)) + one);
   }
+  template <class T>
+  static void higher(T z, T, T, T, const double*, T& f2, T& f3) {
+    f2 = z > T(-1) && z < T(1) ? T(0.5) : T(0);
+    f3 = 0;
+  }
 };
 
-struct SparseSigmoid {  // (z + 1) / 2 between -1 and 1, at most 1, at least 0
+struct SparseSigmoid : Straight {  // (z + 1) / 2 between -1 and 1, at most 1, at least 0
   static constexpr char name[] = "sparse_sigmoid";
   static constexpr bool needs_input = true;
   template <class V>
@@ -183,6 +240,6 @@ struct SparseSigmoid {  // (z + 1) / 2 between -1 and 1, at most 1, at least 0
 };
 
 using StraightActivations = TypeList<ReluGeneral, LeakyRelu, Relu6, HardTanh, HardSigmoid, HardSilu,
-                                     HardShrink, SoftShrink, SparsePlus, SparseSigmoid>;
+                                     HardShrink, SoftShrink, Threshold, SparsePlus, SparseSigmoid>;
 
 }  // namespace

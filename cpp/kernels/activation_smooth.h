@@ -2,11 +2,49 @@
 // textbook formula overflows or subtracts what is nearly equal.
 #pragma once
 
-#include "kernels/activation_pieces.h"
+#include "kernels/elementwise.h"
+#include "kernels/higher_derivatives.h"
 #include "kernels/math.h"
-#include "kernels/normal.h"
+#include "kernels/table.h"
 
 namespace {
+
+struct Sigmoid {  // a = 1 / (1 + exp(-z)), a' = a (1 - a)
+  static constexpr char name[] = "sigmoid";
+  static constexpr bool needs_input = false;
+  template <class V>
+  static V forward(V z) {
+    return sigmoid(z);
+  }
+  template <class V>
+  static V backward(V, V a, V g) {
+    return g * (a * (V::set(1) - a));
+  }
+  template <class T>
+  static void higher(T, T a, T, T, const double*, T& f2, T& f3) {
+    const LogisticDerivatives<T> s(a);
+    f2 = s.s2;
+    f3 = s.s3;
+  }
+};
+
+struct Tanh {  // a' = 1 - a^2
+  static constexpr char name[] = "tanh";
+  static constexpr bool needs_input = false;
+  template <class V>
+  static V forward(V z) {
+    return tanh(z);
+  }
+  template <class V>
+  static V backward(V, V a, V g) {
+    return g * one_minus_square(a);
+  }
+  template <class T>
+  static void higher(T, T a, T f1, T, const double*, T& f2, T& f3) {
+    f2 = -2 * a * f1;
+    f3 = f1 * (6 * a * a - 2);
+  }
+};
 
 // log(1 + exp(z))
 template <class V>
@@ -15,7 +53,7 @@ inline V softplus(V z) {
   return max(zero, z) + log1p(exp(zero - abs(z)));
 }
 
-// What elu, selu and celu share: `scale` z, and below 0 `scale` alpha (exp(z / width) - 1).
+// The function of elu, selu and celu: `scale` z, and below 0 `scale` alpha (exp(z / width) - 1).
 template <class V>
 inline V exponential_below(V z, V scale, V alpha, V width) {
   const V below = scale * alpha * expm1(z / width);
@@ -39,6 +77,10 @@ struct Elu {  // Clevert, Unterthiner & Hochreiter, 2016
   static V slope(V z, const V* p) {
     return exponential_below_slope(z, V::set(1), p[0], V::set(1));
   }
+  template <class T>
+  static void higher(T z, T, T f1, T, const double*, T& f2, T& f3) {
+    exponential_below_higher(z, f1, T(1), f2, f3);
+  }
 };
 
 struct Selu {  // Klambauer, Unterthiner, Mayr & Hochreiter, 2017
@@ -55,6 +97,10 @@ struct Selu {  // Klambauer, Unterthiner, Mayr & Hochreiter, 2017
     using T = typename V::T;
     return exponential_below_slope(z, V::set(T(scale)), V::set(T(alpha)), V::set(1));
   }
+  template <class T>
+  static void higher(T z, T, T f1, T, const double*, T& f2, T& f3) {
+    exponential_below_higher(z, f1, T(1), f2, f3);
+  }
 };
 
 struct Celu {  // Barron, 2017: elu with a derivative of 1 at 0 for every alpha
@@ -69,6 +115,10 @@ struct Celu {  // Barron, 2017: elu with a derivative of 1 at 0 for every alpha
   static V slope(V z, const V* p) {
     return exponential_below_slope(z, V::set(1), p[0], p[0]);
   }
+  template <class T>
+  static void higher(T z, T, T f1, T, const double* p, T& f2, T& f3) {
+    exponential_below_higher(z, f1, static_cast<T>(p[0]), f2, f3);
+  }
 };
 
 struct Exponential {
@@ -82,170 +132,9 @@ struct Exponential {
   static V backward(V, V a, V g) {
     return g * a;
   }
-};
-
-// The functions from here to Mish vanish for large negative z like exp(x) or exp(x^2), x = -|z|,
-// times a polynomial. The power of 2 in that exponential is multiplied last: multiplied first, the
-// exponential would be a subnormal number with few bits where the function is still a normal one.
-
-// `falling` is the derivative at -|z| of a function f with f(z) - f(-z) = z.
-template <class V>
-inline V slope_of_both_sides(V z, V falling) {
-  return select(less(z, V::set(0)), falling, V::constant(1) - falling);
-}
-
-struct Gelu {  // z Φ(z) = max(z, 0) - |z| Φ(-|z|): Hendrycks & Gimpel, 2016
-  static constexpr char name[] = "gelu";
-  static constexpr bool needs_input = true;
-  template <class V>
-  static V forward(V z) {
-    return forward(z, Normal<V>(z));
-  }
-  template <class V>
-  static V slope(V z) {
-    return slope(z, Normal<V>(z));
-  }
-  // Both for little more than one: Normal is nearly all of either.
-  template <class V>
-  static V forward_and_slope(V z, V& slope_of_z) {
-    const Normal<V> n(z);
-    slope_of_z = slope(z, n);
-    return forward(z, n);
-  }
-
- private:
-  template <class V>
-  static V forward(V z, const Normal<V>& n) {
-    return max(V::set(0), z) + n.power.scaled(n.power.times(n.x * n.tail));
-  }
-  template <class V>
-  static V slope(V z, const Normal<V>& n) {
-    using T = typename V::T;
-    // Φ(x) + x φ(x), without the power of 2
-    const V sum = fma(V::constant(T(0.39894228040143267794)), n.x, n.tail);
-    return slope_of_both_sides(z, n.power.scaled(n.power.times(sum)));
-  }
-};
-
-// x = -|z| and exp(u), u = x (factor + cubic x^2). An error of u's last bit would be a hundred of
-// the exponential's: u has two parts, of which the second is subtracted from the reduced argument.
-template <class V>
-struct GeluTanhExponential {
-  using T = typename V::T;
-  static constexpr bool is_float = sizeof(T) == 4;
-  // sqrt(8 / pi) with so few bits that `sum_error` is exact, 0.044715 times that, and their rests.
-  static constexpr T factor = T(is_float ? 0x1.98846p+0 : 0x1.9884533d4366p+0);
-  static constexpr T factor_low =
-      T(is_float ? -7.6059641772574021576e-7 : -3.4303621619665788244e-15);
-  static constexpr T cubic = T(is_float ? 0x1.2444f2p-4 : 0x1.2444f2a4d8b4bp-4);
-  static constexpr T cubic_low =
-      T(is_float ? 2.3988323959931356273e-9 : -6.1751499181553154534e-19);
-  static constexpr T limit = T(is_float ? 11 : 22);  // beyond it exp(u) times a polynomial is 0
-
-  V x;
-  SplitExp<V, V> power;
-
-  explicit GeluTanhExponential(V z)
-      : x(max(V::constant(-limit), copysign(z, V::constant(-1)))), power(exponential(x)) {}
-
- private:
-  static SplitExp<V, V> exponential(V x) {
-    const V factor_v = V::constant(factor), cubic_v = V::constant(cubic);
-    const V square = x * x;
-    const V slope = fma(cubic_v, square, factor_v);
-    const V rounded = sum_error(cubic_v, square, factor_v, slope);
-    const V constants = fma(V::constant(cubic_low), square, V::constant(factor_low));
-    const V slope_low = fnma(cubic_v, product_error(x, x, square), rounded) + constants;
-    const V u = x * slope;
-    return SplitExp<V, V>(u, fnma(x, slope_low, product_error(x, slope, u)));
-  }
-};
-
-// The same with tanh instead of erf: z sigmoid(u(z)), with 0.5 (1 + tanh(u / 2)) = sigmoid(u).
-struct GeluTanh {
-  static constexpr char name[] = "gelu_tanh";
-  static constexpr bool needs_input = true;
-  template <class V>
-  static V forward(V z) {
-    const GeluTanhExponential<V> e(z);
-    const V sum = V::constant(1) + e.power.beside_one();
-    return max(V::set(0), z) + e.power.scaled(e.power.times(e.x) / sum);
-  }
-  template <class V>
-  static V slope(V z) {
-    using T = typename V::T;
-    const GeluTanhExponential<V> e(z);
-    const V one = V::constant(1);
-    const V beside_one = e.power.beside_one(), rest = one / (one + beside_one);
-    const V du = fma(V::constant(T(3 * 1.5957691216057307117 * 0.044715)), e.x * e.x,
-                     V::constant(T(1.5957691216057307117)));
-    // w (1 + x u' (1 - w)), w = sigmoid(u) = exp(u) rest
-    const V sum = fnma(e.x * (beside_one * rest), du, fma(e.x, du, one));
-    const V falling = e.power.scaled(e.power.times(rest * sum));
-    return slope_of_both_sides(z, falling);
-  }
-};
-
-struct Silu {  // z sigmoid(z) = max(z, 0) - |z| sigmoid(-|z|)
-  static constexpr char name[] = "silu";
-  static constexpr bool needs_input = true;
-  template <class V>
-  static V forward(V z) {
-    const V x = falling_side(z);
-    const SplitExp<V> e(x);
-    return max(V::set(0), z) + e.scaled(e.times(x) / (V::constant(1) + e.beside_one()));
-  }
-  template <class V>
-  static V slope(V z) {
-    const V x = falling_side(z), one = V::constant(1);
-    const SplitExp<V> e(x);
-    const V beside_one = e.beside_one(), rest = one / (one + beside_one);
-    // w (1 + x (1 - w)), w = sigmoid(x) = exp(x) rest: of 1 + x - x w the first sum is exact where
-    // it cancels.
-    const V sum = fnma(x, beside_one * rest, one + x);
-    return slope_of_both_sides(z, e.scaled(e.times(rest * sum)));
-  }
-
- private:
-  template <class V>
-  static V falling_side(V z) {
-    return max(V::constant(Math<V>::product_low), copysign(z, V::constant(-1)));
-  }
-};
-
-// z tanh(softplus(z)) = z d / (1 + d), d = e (1 + e / 2), e = exp(z): Misra, 2019.
-struct Mish {
-  static constexpr char name[] = "mish";
-  static constexpr bool needs_input = true;
-  template <class V>
-  static V forward(V z) {
-    const V x = max(V::constant(Math<V>::product_low), z), one = V::constant(1);
-    const SplitExp<V> power(min(limit<V>(), x));
-    const V e = power.beside_one(), h = half_of_sum(e);
-    // Not `times(h)`: for large z the quotient must be 1.
-    return power.scaled(x * ((one + power.expm1) * h / fma(e, h, one)));
-  }
-  // e ((1 + e / 2) (1 + d) + z (1 + e)) / (1 + d)^2
-  template <class V>
-  static V slope(V z) {
-    const V one = V::constant(1), two = V::constant(2);
-    const V x = max(V::constant(Math<V>::product_low), min(limit<V>(), z));
-    const SplitExp<V> power(x);
-    const V e = power.beside_one(), h = half_of_sum(e), d = e * h;
-    const V sum = fma(d, h, h) + fma(x, e, x);
-    return power.scaled(power.times(sum) / fma(d, d + two, one));
-  }
-
- private:
-  // 1 + e / 2
-  template <class V>
-  static V half_of_sum(V e) {
-    return fma(V::constant(typename V::T(0.5)), e, V::constant(1));
-  }
-  // From here on the quotient that z is multiplied with and the derivative round to 1.
-  template <class V>
-  static V limit() {
-    return V::constant(sizeof(typename V::T) == 4 ? 15 : 25);
+  template <class T>
+  static void higher(T, T a, T, T, const double*, T& f2, T& f3) {
+    f2 = f3 = a;
   }
 };
 
@@ -260,6 +149,14 @@ struct Softplus {  // log(1 + exp(z))
   static V slope(V z) {
     return sigmoid(z);
   }
+  // f' = sigmoid(z)
+  static constexpr char inner[] = "sigmoid";
+  template <class T>
+  static void higher(T, T, T, T value, const double*, T& f2, T& f3) {
+    const LogisticDerivatives<T> s(value);
+    f2 = s.s1;
+    f3 = s.s2;
+  }
 };
 
 struct LogSigmoid {  // -log(1 + exp(-z))
@@ -273,6 +170,14 @@ struct LogSigmoid {  // -log(1 + exp(-z))
   template <class V>
   static V slope(V z) {
     return sigmoid(V::set(0) - z);
+  }
+  // f' = 1 - sigmoid(z)
+  static constexpr char inner[] = "sigmoid";
+  template <class T>
+  static void higher(T, T, T, T value, const double*, T& f2, T& f3) {
+    const LogisticDerivatives<T> s(value);
+    f2 = -s.s1;
+    f3 = -s.s2;
   }
 };
 
@@ -289,6 +194,12 @@ struct Softsign {  // z / (1 + |z|)
   static V backward(V z, V, V g) {
     const V inverse = V::set(1) / (V::set(1) + abs(z));
     return g * inverse * inverse;
+  }
+  template <class T>
+  static void higher(T z, T, T f1, T, const double*, T& f2, T& f3) {
+    const T i = 1 / (1 + (z < 0 ? -z : z));  // f' = i^2
+    f2 = (z < 0 ? T(2) : T(-2)) * f1 * i;
+    f3 = 6 * f1 * f1;
   }
 };
 
@@ -324,6 +235,13 @@ struct TanhShrink {
     const V t = select(less(abs(z), V::constant(0.75)), z - near_zero(z), tanh(z));
     return t * t;
   }
+  static constexpr char inner[] = "tanh";
+  template <class T>
+  static void higher(T, T, T, T t, const double*, T& f2, T& f3) {
+    const T slope = 1 - t * t;
+    f2 = 2 * t * slope;
+    f3 = slope * (2 - 6 * t * t);
+  }
 
  private:
   template <class V>
@@ -351,6 +269,14 @@ struct Squareplus {
   static V backward(V z, V a, V g, const V* p) {
     return g * (a / max(root(z, p[0]), V::set(Math<V>::smallest_normal)));
   }
+  // f' = (1 + z / r) / 2, r = sqrt(z^2 + b): f'' = b / (2 r^3)
+  template <class T>
+  static void higher(T z, T, T, T, const double* p, T& f2, T& f3) {
+    // From r, not from its square, which may overflow; 0 for b = 0.
+    const T b = static_cast<T>(p[0]), r = hypotenuse(z, square_root(b));
+    f2 = b > 0 ? b / r / r / r / 2 : T(0);
+    f3 = b > 0 ? -3 * f2 * (z / r) / r : T(0);
+  }
 
  private:
   // Limited to where the square is finite, as is the quotient of two such.
@@ -362,7 +288,7 @@ struct Squareplus {
   }
 };
 
-using SmoothActivations = TypeList<Elu, Selu, Celu, Exponential, Gelu, GeluTanh, Silu, Mish,
-                                   Softplus, Softsign, LogSigmoid, TanhShrink, Squareplus>;
+using SmoothActivations =
+    TypeList<Elu, Selu, Celu, Exponential, Softplus, Softsign, LogSigmoid, TanhShrink, Squareplus>;
 
 }  // namespace

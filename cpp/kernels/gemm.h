@@ -9,6 +9,7 @@
 // a product is cut does not change its bits.
 #pragma once
 
+#include "kernels/dot_products.h"
 #include "kernels/gemm_pack.h"
 #include "kernels/gemm_strip.h"
 #include "kernels/gemm_transposed.h"
@@ -156,6 +157,12 @@ void gemm(const GemmArguments<typename V::T>& p) {
   if (transposed_a && !transposed_b && p.bias == nullptr && is_narrow<V>(p.m, p.n))
     return gemm_narrow<V>(p);
   if (transposed_b && !transposed_a && gemm_turned<V>(p)) return;
+  if constexpr (has_dot_products<V>)
+    if (p.n <= 2 && p.m >= Short<V>::width && p.a_col == 1 && p.b_row == p.n && !p.accumulate &&
+        p.rate == nullptr && p.depth >= least_dot_inputs<T>(p.n))
+      return (p.n == 1 ? dot_products<Short<V>, 1>
+                       : dot_products<Short<V>, 2>)({p.m, p.depth, p.a, p.a_row, false, p.b, p.bias,
+                                                     p.c, p.ldc});
   // Half of the registers that a whole tile takes hold sums, as many again are loaded ahead.
   constexpr int row_vectors = tile_rows * tile_vectors * 2 / 3;
   if (p.m == 1 && p.rate == nullptr && p.depth > 0 && !transposed_b &&

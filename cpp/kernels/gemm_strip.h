@@ -24,8 +24,8 @@ struct Tiles {
 // the first-level cache.
 constexpr index_t panel_gap = 16;
 
-// What is packed next: `rows` rows of `length` elements. The tiles of this strip fetch it, a few
-// rows each, because the packing itself would wait for memory most of its time.
+// The part that is packed next: `rows` rows of `length` elements. The tiles of this strip fetch it,
+// a few rows each, because the packing itself would wait for memory most of its time.
 template <class T>
 struct Ahead {
   const T* next;

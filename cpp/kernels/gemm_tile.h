@@ -11,6 +11,7 @@
 namespace {
 
 inline void prefetch(const void* p) { __builtin_prefetch(p); }
+inline void prefetch_far(const void* p) { __builtin_prefetch(p, 0, 2); }  // to the second level
 
 // A tile's operands (see GemmArguments): C[i][j] = start + sum over k of
 // a[i * a_row + k * a_col] * b[k * ldb + j]. How A lies is not known to the compiler: tiles for

@@ -1,4 +1,4 @@
-// What is done with gradients and parameters besides the optimizer's own update: penalties,
+// Functions of gradients and parameters besides the optimizer's own update: penalties,
 // clipping, decay, averages. All element by element or sums in an order that depends on the length
 // only.
 #pragma once

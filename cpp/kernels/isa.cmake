@@ -1,7 +1,7 @@
 # One row per ISA level, best first within an architecture: name, then the compiler's options.
 # A level is this row plus cpp/kernels/isa/<name>.h (and its test in base/cpu_features.cc).
 
-# What every level is compiled with. The tests that compile and inspect the kernels read this list.
+# The options of all levels. The tests that compile and inspect the kernels read this list.
 # No contraction of a * b + c: results depend on what is written and not on what the compiler makes
 # of it. Without -fno-math-errno a square root is a call of the library for the sake of errno.
 # Nothing throws through a kernel: tables for that would be a tenth of the wheel.

@@ -34,7 +34,7 @@ struct PerElement {
   V load(index_t j) const { return V::load(data + (j & mask)); }
 };
 
-// What the sums of all losses have in common: where terms are, in which order they are added.
+// The sums that all losses share: where terms are, in which order they are added.
 template <class V>
 struct TermSum {
   using T = typename V::T;
@@ -46,12 +46,25 @@ struct TermSum {
   static constexpr index_t packed_rows = 4 * slots<V>;
   static constexpr index_t most = packed_rows * narrow;  // elements that are taken at once
 
+  // Some rows of n elements. Values are stored in whole slots for each.
+  struct Rows {
+    index_t count, n;
+    const T* a;
+    index_t ld_a;
+    const T* y;
+    index_t ld_y;
+    PerElement<V> factor;  // the same for all rows
+    T* g;                  // or null
+    index_t ld_g;
+    T* value;
+    index_t ld_value() const { return (n + slots<V> - 1) & -slots<V>; }
+  };
+
   const LossArguments<T>& p;
   double share;
-  // The terms of n elements, and unless null their gradients times `factor`. A call for so many of
-  // them costs nothing; a copy of the loops around it for every loss would be a tenth of a level.
-  void (*evaluate)(const TermSum& self, index_t n, const T* a, const T* y, PerElement<V> factor,
-                   T* g, T* value);
+  // The terms, and unless null their gradients times `factor`. A call for so many of them costs
+  // nothing; a copy of the loops around it for every loss would be a tenth of a level.
+  void (*evaluate)(const TermSum& self, const Rows& rows);
 
   [[gnu::noinline]] double of_many() const {
     SlotSum<V> sum;
@@ -88,17 +101,28 @@ struct TermSum {
     alignas(64) T weight[V::width];
     alignas(64) T factor[V::width];
     V::set(factor_of(1)).store(factor);
-    for (index_t r = 0; r < p.rows; ++r) {
+    // Short rows together, unless each has a weight of its own.
+    const index_t room = p.cols >= most ? 1 : most / ((p.cols + slots<V> - 1) & -slots<V>),
+                  together = p.weight == nullptr ? room : 1;
+    for (index_t r = 0; r < p.rows; r += together) {
       if (p.weight != nullptr) {
         V::set(p.weight[r]).store(weight);
         V::set(factor_of(p.weight[r])).store(factor);
       }
       for (index_t j = 0; j < p.cols; j += most) {
-        const index_t n = p.cols - j < most ? p.cols - j : most;
-        evaluate(*this, n, p.output + r * p.ld_output + j, p.values + r * p.ld_values + j,
-                 {factor, 0}, p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient + j,
-                 value);
-        add(n, value, {p.weight == nullptr ? nullptr : weight, 0}, sum);
+        const Rows rows = {p.rows - r < together ? p.rows - r : together,
+                           p.cols - j < most ? p.cols - j : most,
+                           p.output + r * p.ld_output + j,
+                           p.ld_output,
+                           p.values + r * p.ld_values + j,
+                           p.ld_values,
+                           {factor, 0},
+                           p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient + j,
+                           p.ld_gradient,
+                           value};
+        evaluate(*this, rows);
+        // With zeros between them: rows of a multiple of the slots are one long row.
+        add(rows.count * rows.ld_value(), value, {p.weight == nullptr ? nullptr : weight, 0}, sum);
       }
     }
   }
@@ -122,8 +146,16 @@ struct TermSum {
         values = y;
       }
       if (weighted) expand_weights(first, height, weight, factor);
-      evaluate(*this, n, a, values, {factor, weighted ? -1 : 0},
-               p.gradient == nullptr ? nullptr : g, value);
+      evaluate(*this, {1,
+                       n,
+                       a,
+                       0,
+                       values,
+                       0,
+                       {factor, weighted ? -1 : 0},
+                       p.gradient == nullptr ? nullptr : g,
+                       0,
+                       value});
       add(n, value, {weighted ? weight : nullptr, -1}, sum);
       if (p.gradient != nullptr)
         copy_narrow_rows(height, p.cols, g, p.cols, p.gradient + first * p.ld_gradient,
@@ -194,16 +226,22 @@ struct OutputSum : TermSum<V> {
     Base::add(n, value, {weighted ? weight : nullptr, -1}, sum);
   }
 
-  static void evaluate_terms(const Base& base, index_t n, const T* a, const T* y,
-                             PerElement<V> factor, T* g, T* value) {
+  static void evaluate_terms(const Base& base, const typename Base::Rows& rows) {
     const Terms& terms = static_cast<const OutputSum&>(base).terms;
-    fill_slots<V>(
-        n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
-          V gradient;
-          const V term = terms(part.load(a + j), part.load(y + j), gradient);
-          if (g != nullptr) part.store(factor.load(j) * gradient, g + j);
-          return term;
-        });
+    const PerElement<V> factor = rows.factor;
+    const T *a = rows.a, *y = rows.y;
+    T *g = rows.g, *value = rows.value;
+    for (index_t r = 0; r < rows.count; ++r) {
+      fill_slots<V>(
+          rows.n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
+            V gradient;
+            const V term = terms(part.load(a + j), part.load(y + j), gradient);
+            if (g != nullptr) part.store(factor.load(j) * gradient, g + j);
+            return term;
+          });
+      a += rows.ld_a, y += rows.ld_y, value += rows.ld_value();
+      if (g != nullptr) g += rows.ld_g;
+    }
   }
 };
 

@@ -1,4 +1,4 @@
-// What this level can reach on this machine at best: multiply-adds in registers, and memory read
+// The peak speed of this level on this machine: multiply-adds in registers, and memory read
 // or rewritten in order. A benchmark divides by these, so that its shares mean something.
 #pragma once
 

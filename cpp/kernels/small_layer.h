@@ -10,6 +10,7 @@
 // Every element is the chain of multiply-adds of the general product: the bits are the same.
 #pragma once
 
+#include "kernels/dot_products.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm_pack.h"
 #include "kernels/table.h"
@@ -98,60 +99,12 @@ void small_multiply(const SmallLayer<typename V::T>& p, index_t rows) {
   small_strip<V, vectors, false>(
       {rows, p.inputs, p.x, p.ld_x, p.weight, p.units, p.bias, p.z, p.ld, 0, 0});
 }
-// The first product of one or two units with a row in each lane. Along the units most lanes would
-// be idle, and every element of x would be loaded by itself. Four blocks of rows take turns: the
-// additions of one wait for each other.
+// The same of one or two units, row by row in the lanes.
 template <class V, int units>
 void small_narrow_multiply(const SmallLayer<typename V::T>& p, index_t rows) {
-  using T = typename V::T;
-  constexpr index_t width = V::width, together = 4;
-  if (rows < width || p.inputs < 6) return small_multiply<V, 1>(p, rows);
-  for (index_t i = 0; i < rows; i += together * width) {
-    V sums[together][units];
-    for (auto& sum : sums)
-#pragma GCC unroll 2
-      for (int j = 0; j < units; ++j) sum[j] = p.bias == nullptr ? V::set(0) : V::set(p.bias[j]);
-    for (index_t k = 0; k < p.inputs; k += width) {
-      const index_t count = p.inputs - k < width ? p.inputs - k : width;
-      const Any<V> part{p.whole_x ? width : count};
-      const T* from = p.x + i * p.ld_x + k;
-      // As many rows are as many streams, more than the processor follows by itself. The next batch
-      // mostly lies behind this one.
-      const index_t ahead = p.whole_x || k % (64 / index_t(sizeof(T))) > 0 ? 0 : rows * p.ld_x;
-      for (index_t b = 0; b < together && i + b * width < rows; ++b) {
-        const index_t height = rows - i - b * width;
-        V block[width];
-#pragma GCC unroll 8
-        for (index_t r = 0; r < width; ++r) {
-          block[r] = part.load(from);
-          if (ahead > 0) prefetch(from + ahead);
-          from = next_row(from, r + 1 < height ? p.ld_x : 0);  // the last row again
-        }
-        transpose_block(block);
-        const T* w = p.weight + k * units;
-        // In registers: through memory every addition would wait for the store of the one before.
-        V sum[units];
-#pragma GCC unroll 2
-        for (int j = 0; j < units; ++j) sum[j] = sums[b][j];
-#pragma GCC unroll 8
-        for (index_t c = 0; c < width; ++c)
-          if (c < count)
-#pragma GCC unroll 2
-            for (int j = 0; j < units; ++j) sum[j] = fma(block[c], V::set(*w++), sum[j]);
-#pragma GCC unroll 2
-        for (int j = 0; j < units; ++j) sums[b][j] = sum[j];
-      }
-    }
-    for (index_t b = 0; b < together; ++b)
-#pragma GCC unroll 2
-      for (int j = 0; j < units; ++j) {
-        alignas(64) T lanes[width];
-        sums[b][j].store(lanes);
-        const index_t first = i + b * width;
-        for (index_t r = 0; r < width && first + r < rows; ++r)
-          p.z[(first + r) * p.ld + j] = lanes[r];
-      }
-  }
+  if (rows < V::width || p.inputs < least_dot_inputs<typename V::T>(units))
+    return small_multiply<Short<V>, 1>(p, rows);
+  dot_products<V, units>({rows, p.inputs, p.x, p.ld_x, p.whole_x, p.weight, p.bias, p.z, p.ld});
 }
 template <class V, int vectors>
 void small_below(const SmallLayer<typename V::T>& p, index_t rows) {
@@ -345,8 +298,7 @@ void small_choose(SmallLayer<typename V::T>& p) {
     if (units == 1) p.sum_gradients = small_narrow_weights<V, 1>;
     if (units == 2) p.sum_gradients = small_narrow_weights<V, 2>;
   }
-  // Measured: of fewer rows at once the transposition costs what it saves.
-  if constexpr (Short<V>::width >= 8) {
+  if constexpr (has_dot_products<V>) {
     if (units == 1) p.multiply = small_narrow_multiply<Short<V>, 1>;
     if (units == 2) p.multiply = small_narrow_multiply<Short<V>, 2>;
   }

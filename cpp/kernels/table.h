@@ -137,7 +137,7 @@ struct OptimizerEntry {
   const char* const* states;  // names of the arrays that it keeps per parameter
   int state_count;
   double (*initial_state)(const double* hyperparameters, int state);
-  // What is the same for all parameters of step number `step` (1, 2, ...), in double precision.
+  // The numbers that all parameters share in step number `step` (1, 2, ...), in double precision.
   void (*prepare)(const double* hyperparameters, std::int64_t step, double* scalars);
   // With an array step it writes a direction where the parameters would be, and does not read them.
   void (*update)(index_t n, const double* scalars, T* parameter, const T* gradient,
@@ -168,7 +168,7 @@ struct SmallLayer {
   void (*activate_and_derive)(index_t n, T* z, T* a, const double* parameters);
   void (*derive)(index_t n, const T* z, const T* a, T* g, const double* parameters);
   const double* parameters;
-  // What follows is set by small_choose.
+  // The following is set by small_choose.
   void (*transpose)(const SmallLayer&);
   void (*multiply)(const SmallLayer&, index_t rows);
   void (*multiply_back)(const SmallLayer&, index_t rows);
@@ -188,7 +188,7 @@ struct RowLayer {
 constexpr int tiny_layers = 8;
 constexpr index_t tiny_inputs = 64;
 
-// What a layer has besides a RowLayer.
+// The parts of a layer that a RowLayer lacks.
 template <class T>
 struct TinyExtra {
   const ActivationEntry<T>* activation;  // null for those that the kernel has inlined
@@ -258,7 +258,7 @@ struct LaneTraining {
   T* parameters;           // (parameters, lanes), updated
   T* states[lane_states];  // the same, of the update rule
   LaneUpdate update;
-  // What `prepare` says of step i and lane l: scalars[i * scalars_step + k * lanes + l].
+  // `prepare`'s numbers for step i and lane l: scalars[i * scalars_step + k * lanes + l].
   const T* scalars;
   index_t scalars_step;
   index_t steps;
@@ -301,7 +301,7 @@ struct FunctionEntry {
   void (*apply)(index_t n, const T* in, T* out);
 };
 
-// What the machine can reach at best, for benchmarks to compare with; `out` has `lanes` elements.
+// The machine's peak speed, for benchmarks to compare with; `out` has `lanes` elements.
 template <class T>
 struct PeakEntry {
   // Multiply-adds in registers; returns how many it did.
@@ -375,7 +375,7 @@ struct PeriodicKernels {
                          index_t ldk, const T* g, index_t ldg, T* dx, index_t lddx);
 };
 
-// What is done with gradients and parameters besides an optimizer's update.
+// Functions of gradients and parameters besides an optimizer's update.
 template <class T>
 struct GradientKernels {
   double (*sum_of_squares)(index_t n, const T* x);

@@ -2,9 +2,11 @@
 // penalties and norms that are clipped.
 //
 // Parameters, gradients and states lie in padded vectors, one for each row of weights and one for
-// the biases of each layer (zeros without), layer after layer. What is done element by element is
-// done to all of them at once. A sum over an array must add as the general kernels do, in an order
-// that depends on its length: the array is copied without its padding first.
+// the biases of each layer (zeros without), layer after layer. A layer that has fewer units than
+// inputs may be turned: its weights are fewer rows of W^T, and an update of fewer vectors. What is
+// done element by element is done to all of them at once. A sum over an array must add as the
+// general kernels do, in an order that depends on its length: the array is copied without its
+// padding first.
 #pragma once
 
 #include "kernels/gradient_transforms.h"
@@ -16,6 +18,20 @@ using densecore::RowLayer;
 using densecore::TinyTraining;
 using densecore::TinyUpdate;
 
+// Whether the rows of a layer's weights are those of W^T. Its inputs are another layer's units: one
+// vector. Of several units the sums, which add in the order of W, would take longer.
+template <class T>
+inline bool is_turned(const TinyTraining<T>& p, int l) {
+  const TinyUpdate<T>* const u = p.update;
+  if (l == 0 || u == nullptr || p.layers[l].units >= p.layers[l].inputs) return false;
+  const bool sums = u->penalized || u->clipnorm != 0 || u->global_clipnorm != 0;
+  return p.layers[l].units == 1 || !sums;
+}
+template <class T>
+inline index_t tiny_rows_of(const TinyTraining<T>& p, int l) {
+  return is_turned(p, l) ? p.layers[l].units : p.layers[l].inputs;
+}
+
 // body(row, rows, layer, array) for each array of parameters that there is: its padded vectors
 // [row, row + rows), and 0 for weights or 1 for biases. Returns the number of padded vectors.
 template <class T, class Body>
@@ -23,8 +39,9 @@ inline index_t for_each_tiny_array(const TinyTraining<T>& p, Body body) {
   index_t row = 0;
   for (int l = 0; l < p.layer_count; ++l) {
     const RowLayer& layer = p.layers[l];
-    body(row, layer.inputs, l, 0);
-    row += layer.inputs;
+    const index_t rows = tiny_rows_of(p, l);
+    body(row, rows, l, 0);
+    row += rows;
     if (layer.bias >= 0) body(row, index_t(1), l, 1);
     ++row;
   }
@@ -37,9 +54,11 @@ inline index_t for_each_tiny_parameter(const TinyTraining<T>& p, Copy copy) {
   return for_each_tiny_array(p, [&](index_t row, index_t rows, int l, int array) {
     const RowLayer& layer = p.layers[l];
     const index_t offset = array == 0 ? layer.weight : layer.bias;
+    const bool turned = array == 0 && is_turned(p, l);
+    const index_t cols = turned ? layer.inputs : layer.units;
     for (index_t i = 0; i < rows; ++i)
-      for (index_t j = 0; j < layer.units; ++j)
-        copy((row + i) * V::width + j, offset + i * layer.units + j);
+      for (index_t j = 0; j < cols; ++j)
+        copy((row + i) * V::width + j, offset + (turned ? j * rows + i : i * cols + j));
   });
 }
 
@@ -101,14 +120,14 @@ struct TinyWholeUpdate {
     decay = 1 - values[0] * u.weight_decay;
   }
 
-  // What the penalties add to the loss.
+  // The penalties' part of the loss.
   [[gnu::noinline]] double penalty() const {
     double sum = 0;
     for_each_tiny_array(p, [&](index_t row, index_t rows, int l, int array) {
       const double l1 = p.extras[l].l1[array], l2 = p.extras[l].l2[array];
       if (l1 == 0 && l2 == 0) return;
-      if (l1 != 0) sum += l1 * sum_of(parameters, row, rows, l, false);
-      if (l2 != 0) sum += l2 * sum_of(parameters, row, rows, l, true);
+      if (l1 != 0) sum += l1 * sum_of(parameters, row, rows, l, array, false);
+      if (l2 != 0) sum += l2 * sum_of(parameters, row, rows, l, array, true);
     });
     return u.penalty_factor * sum * u.penalty_share;
   }
@@ -123,14 +142,19 @@ struct TinyWholeUpdate {
 
  private:
   // The sum of squares, or of magnitudes.
-  [[gnu::noinline]] double sum_of(const T* padded, index_t row, index_t rows, int l,
+  [[gnu::noinline]] double sum_of(const T* padded, index_t row, index_t rows, int l, int array,
                                   bool squares) const {
-    const index_t units = p.layers[l].units, n = rows * units;
+    // One row of W^T is W itself.
+    const bool turned = array == 0 && is_turned(p, l);
+    const index_t units = turned ? p.layers[l].inputs : p.layers[l].units, n = rows * units;
     const T* from = padded + row * V::width;
-    if (n <= few) return sum_of_few(from, rows, units, squares);
-    // Each vector's padding is written over by the next one.
-    for (index_t i = 0; i < rows; ++i) V::load(from + i * V::width).store(gapless + i * units);
-    return squares ? sum_of_squares<Full>(n, gapless) : sum_of_magnitudes<Full>(n, gapless);
+    if (units < V::width) {
+      if (n <= few) return sum_of_few(from, rows, units, squares);
+      // Each vector's padding is written over by the next one.
+      for (index_t i = 0; i < rows; ++i) V::load(from + i * V::width).store(gapless + i * units);
+      from = gapless;
+    }
+    return squares ? sum_of_squares<Full>(n, from) : sum_of_magnitudes<Full>(n, from);
   }
   // Few elements go one by one: a copy could be loaded by vectors only when all of its stores
   // have reached the cache. In the order of row_sums.h.
@@ -159,21 +183,22 @@ struct TinyWholeUpdate {
   }
   // As OptimizerState::clip.
   [[gnu::noinline]] void clip_gradients() const {
-    const auto squares_of = [&](index_t row, index_t rows, int l) {
-      return sum_of(gradients, row, rows, l, true);
+    const auto squares_of = [&](index_t row, index_t rows, int l, int array) {
+      return sum_of(gradients, row, rows, l, array, true);
     };
     const auto shorten = [&](index_t begin, index_t n, double squares, double length) {
       if (squares > length * length)
         scale<V>(n, length / __builtin_sqrt(squares), gradients + begin);
     };
     if (u.clipnorm != 0) {
-      for_each_tiny_array(p, [&](index_t row, index_t rows, int l, int) {
-        shorten(row * V::width, rows * V::width, squares_of(row, rows, l), u.clipnorm);
+      for_each_tiny_array(p, [&](index_t row, index_t rows, int l, int array) {
+        shorten(row * V::width, rows * V::width, squares_of(row, rows, l, array), u.clipnorm);
       });
     } else if (u.global_clipnorm != 0) {
       double squares = 0;
-      for_each_tiny_array(
-          p, [&](index_t row, index_t rows, int l, int) { squares += squares_of(row, rows, l); });
+      for_each_tiny_array(p, [&](index_t row, index_t rows, int l, int array) {
+        squares += squares_of(row, rows, l, array);
+      });
       shorten(0, count, squares, u.global_clipnorm);
     } else if (u.clipvalue != 0) {
       clip<V>(count, u.clipvalue, gradients);

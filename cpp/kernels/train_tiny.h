@@ -152,9 +152,10 @@ struct TinyNetwork {
     TinyExtra<T> extra;
     Rows weight, bias;
     TinyRows<V, true> transposed;
-    V z, a, factor;  // the factor is dropout's
-    V lanes;         // 1 in the lanes of the units, else 0
-    const T* in;     // the `out` of the layer below
+    bool turned = false;  // whether that is what the update knows, and `weight` is made of it
+    V z, a, factor;       // the factor is dropout's
+    V lanes;              // 1 in the lanes of the units, else 0
+    const T* in;          // the `out` of the layer below
     // a after dropout, and dC/dz: of these the elements are wanted.
     alignas(sizeof(V)) T out[V::width];
     alignas(sizeof(V)) T delta[V::width];
@@ -185,7 +186,7 @@ struct TinyNetwork {
       if (extras) layer.extra = p.extras[l];
       layer.lanes = select(less(V::load(lane_numbers<T>), V::set(static_cast<T>(s.units))),
                            V::set(1), V::set(0));
-      layer.weight = {many ? take(s.inputs) : p.parameters + s.weight, s.units};
+      layer.weight = {many ? take(tiny_rows_of(p, l)) : p.parameters + s.weight, s.units};
       layer.bias = {many ? take(1) : s.bias < 0 ? nullptr : p.parameters + s.bias, s.units};
     }
     // An optimizer takes whole vectors of its own length.
@@ -198,7 +199,14 @@ struct TinyNetwork {
     for (int l = 1; l < count; ++l) {
       const RowLayer& s = layers[l].shape;
       layers[l].transposed = {next, s.inputs};
-      transpose<V, true>(s.inputs, s.units, p.parameters + s.weight, s.units, next, V::width);
+      if (extras && is_turned(p, l)) {
+        layers[l].turned = true;
+        layers[l].transposed.data = layers[l].weight.data;
+        layers[l].weight.data = next;
+        tiny_transpose<V>(s.units, layers[l].transposed.data, next);
+      } else {
+        transpose<V, true>(s.inputs, s.units, p.parameters + s.weight, s.units, next, V::width);
+      }
       next += V::width * V::width;
     }
     room = next;
@@ -266,10 +274,14 @@ struct TinyNetwork {
         in = layer.in;
       }
       if (extras && gradients != nullptr) {
-        row -= s.inputs + 1;
+        const index_t of_weights = layer.turned ? s.units : s.inputs;
+        row -= of_weights + 1;
         TinyRows<V, true> to = {gradients + row * V::width, s.units};
-        tiny_gradient(s.inputs, in, delta, to);
-        to.data += s.inputs * V::width;
+        if (layer.turned)
+          tiny_gradient(s.units, layer.delta, V::load(in) * at[-1].lanes, to);
+        else
+          tiny_gradient(s.inputs, in, delta, to);
+        to.data += of_weights * V::width;
         to.store(s.bias < 0 ? V::set(0) : V::set(0) + delta);
         continue;
       }
@@ -287,8 +299,13 @@ struct TinyNetwork {
 
   // After an update of the padded parameters.
   void transpose_again() {
-    for (int l = 1; l < count; ++l)
-      tiny_transpose<V>(layers[l].shape.inputs, layers[l].weight.data, layers[l].transposed.data);
+    for (int l = 1; l < count; ++l) {
+      const Layer& layer = layers[l];
+      if (layer.turned)
+        tiny_transpose<V>(layer.shape.units, layer.transposed.data, layer.weight.data);
+      else
+        tiny_transpose<V>(layer.shape.inputs, layer.weight.data, layer.transposed.data);
+    }
   }
 
  private:

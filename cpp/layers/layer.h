@@ -240,8 +240,8 @@ class Layer {
                                  MatrixView<T> /*dx*/) const {}
   // The penalty of outputs, summed over their rows.
   virtual double output_penalty(MatrixView<const T> /*a*/) const { return 0; }
-  // What `begin` leaves for the backward pass, besides what is kept of each row: the number of its
-  // elements, and an exchange of them for those of another pass.
+  // The memory that `begin` leaves for the backward pass, besides that of each row: the number of
+  // its elements, and an exchange of them for those of another pass.
   virtual index_t kept_of_pass() const { return 0; }
   virtual void exchange(AlignedBuffer<T>&) noexcept {}
   // After a training step or an open forward pass: moving averages take what `begin` has seen.

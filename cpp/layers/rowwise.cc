@@ -19,7 +19,16 @@ template <class T>
 Dropout<T>::Dropout(const LayerPlace<T>& place, const LayerSpec& spec)
     : Layer<T>(place, spec),
       threshold_(static_cast<std::uint32_t>(
-          std::max(1.0, std::nearbyint((1 - spec.number("rate")) * resolution)))) {}
+          std::max(1.0, std::nearbyint((1 - spec.number("rate")) * resolution)))),
+      vectors_(spec.whole_number("vectors")) {}
+
+template <class T>
+void Dropout<T>::check(const LayerSpec& spec, const Widths& inputs) {
+  const index_t vectors = spec.whole_number("vectors");
+  if (inputs.front() % vectors != 0)
+    throw std::invalid_argument("vectors: found " + std::to_string(vectors) + " in a row of " +
+                                std::to_string(inputs.front()) + ", wanted a divisor");
+}
 
 template <class T>
 void Dropout<T>::random_numbers(const Pass& pass, index_t row, T* out) const {
@@ -31,8 +40,9 @@ void Dropout<T>::random_numbers(const Pass& pass, index_t row, T* out) const {
   constexpr index_t at_once = 1024, of_block = 16;
   PhiloxBlock blocks[at_once / of_block];
   std::uint16_t random[at_once];
-  for (index_t j = 0; j < this->units(); j += at_once) {
-    const index_t count = std::min(at_once, this->units() - j);
+  const index_t size = this->units() / vectors_;
+  for (index_t j = 0; j < size; j += at_once) {
+    const index_t count = std::min(at_once, size - j);
     const index_t needed = divide_up(count, of_block);
     philox_blocks(key, counter, needed, blocks);
     counter[0] += static_cast<std::uint64_t>(needed);
@@ -45,6 +55,7 @@ void Dropout<T>::random_numbers(const Pass& pass, index_t row, T* out) const {
                                                (16 * (i % 4)));
     this->table_->elementwise.drop(count, random, threshold_, factor, out + j);
   }
+  for (index_t i = 1; i < vectors_; ++i) std::copy_n(out, size, out + i * size);
 }
 
 template <class T>

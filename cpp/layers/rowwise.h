@@ -38,12 +38,15 @@ class ActivationLayer : public Layer<T> {
 // In training, an input becomes 0 with probability `rate`; the others are multiplied by
 // 1 / (1 - rate), so that the expectation does not change (Srivastava et al., Dropout, JMLR 2014,
 // inverted). A mask's element takes 16 random bits: the rate is rounded to 2^-16, and the factor
-// follows from the rounded rate.
+// follows from the rounded rate. A row of several vectors, one after another, has one mask for all
+// of them (Tompson et al., Efficient object localization using convolutional networks, CVPR 2015).
 template <class T>
 class Dropout : public Layer<T> {
  public:
   static constexpr char kind_name[] = "dropout";
-  static constexpr auto numbers = std::to_array<LayerNumber>({{"rate", 0, 0, 1, true}});
+  static constexpr auto numbers = std::to_array<LayerNumber>(
+      {{"rate", 0, 0, 1, true}, whole_number("vectors", 1, 1, max_width)});
+  static void check(const LayerSpec& spec, const Widths& inputs);
   static bool is_identity(const LayerSpec&) { return true; }
 
   Dropout(const LayerPlace<T>& place, const LayerSpec& spec);
@@ -59,6 +62,7 @@ class Dropout : public Layer<T> {
 
  private:
   std::uint32_t threshold_;  // of 2^16: the share that is kept
+  index_t vectors_;
 };
 
 // In training, normal noise of deviation `stddev` is added.

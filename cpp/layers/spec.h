@@ -1,4 +1,4 @@
-// What a network is made of, checked once before anything is allocated.
+// The description of a network, checked once before anything is allocated.
 #pragma once
 
 #include <span>
@@ -25,7 +25,7 @@ struct Penalty {
   bool any() const { return l1 != 0 || l2 != 0; }
 };
 
-// What the optimizer's learning rate and weight decay are multiplied with for an array.
+// The factors of the optimizer's learning rate and weight decay for an array.
 struct Multipliers {
   double rate = 1, decay = 1;
   bool any() const { return rate != 1 || decay != 1; }

@@ -9,12 +9,8 @@
 namespace densecore {
 namespace {
 
-// A leaf of the sum over the batch has at most `leaf_rows` rows, or `small_leaf_rows` in steps of
-// little work. Beyond `max_leaves` leaves they become larger.
-constexpr index_t leaf_rows = 128, small_leaf_rows = 256;
-
-// What a block keeps for the backward pass fits into a quarter of the second-level cache, which the
-// weights share. Larger blocks would save calls, but not time.
+// The memory that a block keeps for the backward pass fits into a quarter of the second-level
+// cache, which the weights share. Larger blocks would save calls, but not time.
 constexpr index_t block_bytes = 256 * 1024, least_block_rows = 64, most_block_rows = 256;
 
 // Parameters whose gradients are summed up, and that are updated, at a time; and elements of a

@@ -104,7 +104,7 @@ void Network<T>::plan_gradients() {
       if (places_.buffer[from] == taken.size()) taken.push_back(0);
       taken[places_.buffer[from]] = 1;
     }
-    // What an embedding's table gets is added up at the end.
+    // The gradient of an embedding's table is added up at the end.
     if (layers_[l]->table() == nullptr) taken[places_.buffer[l]] = 0;
     follows_[l] = met[graph_.roots[l]];
     met[graph_.roots[l]] = 1;

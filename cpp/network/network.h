@@ -142,7 +142,7 @@ class Network {
   void commit() {
     for (Layer<T>* const layer : others_) layer->commit(pass_);
   }
-  // What parts of a batch exchange instead of gradients of tables: see `EmbeddingTables`.
+  // The rows that parts of a batch exchange instead of gradients of tables: see `EmbeddingTables`.
   // `add_table_rows` makes the gradients of the whole batch's rows.
   index_t table_columns() const { return embedding_tables_.columns(); }
   index_t table_rows() const { return embedding_tables_.kept_rows(); }
@@ -185,7 +185,7 @@ class Network {
   void train_rows(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
                   const index_t* order, index_t steps, OptimizerState<T>& optimizer, LossSum& total,
                   T* outputs);
-  // What an objective's single steps have in common, and whether that still holds.
+  // The arguments that an objective's single steps share, and whether they are still right.
   RowStep<T> row_step(const Objective<T>& objective, const OptimizerState<T>& optimizer);
   bool is_current(const RowStep<T>& step, const OptimizerState<T>& optimizer) const {
     return step.layers_version == layers_version_ &&
@@ -294,6 +294,8 @@ class Network {
   // Leaf by leaf (chained.cc).
   int leaf_count(index_t rows) const;
   static constexpr int max_leaves = 32;
+  // A leaf has at most so many rows, in steps of little work the second number.
+  static constexpr index_t leaf_rows = 128, small_leaf_rows = 256;
   // Steps of fewer multiply-adds have larger leaves. Changing it would change the bits of sums, so
   // it is not derived from the thread pool's limits.
   static constexpr double small_work = 1 << 20;
@@ -364,11 +366,11 @@ class Network {
   // (small.cc).
   bool small(index_t rows) const { return rows <= small_rows_ && !couples_in_pass_; }
   index_t rows_of_small() const;
-  // Whether the leaves of a larger batch are `small`, and too little work for a second thread.
+  // Whether the leaves of a larger batch go that way, too.
   bool leaves_are_small(const Objective<T>& objective, index_t batch) const;
-  // The gradient of such a batch; returns the sum of its losses.
-  double gradient_by_leaves(LossArguments<T> p, ConstView x, bool from_z,
-                            double (*loss_of)(const LossArguments<T>&));
+  // The gradient of such a batch, and with `update` the update; returns the sum of its losses.
+  double gradient_by_leaves(Executor& executor, const LossArguments<T>& p, ConstView x, bool from_z,
+                            double (*loss_of)(const LossArguments<T>&), const Update<T>* update);
   void prepare_small();
   // Where the kernels of small layers put the gradient by layer l's input; null for none.
   T* small_below(std::size_t l, bool to_x);
@@ -466,10 +468,10 @@ class Network {
   }
 
   void layers_changed();
-  // What the graph says of gradients: in which order they are added, and where they are kept.
+  // The plan of a graph's gradients: in which order they are added, and where they are kept.
   void plan_gradients();
   TinyTraining<T> tiny_training(const Objective<T>& objective) const;
-  // What dropout multiplies single rows with, for steps first, first + 1, ... of `train_rows`.
+  // The factors of dropout for single rows, for steps first, first + 1, ... of `train_rows`.
   void draw_factors(std::int64_t first, index_t steps);
 
   NetworkSpec spec_;

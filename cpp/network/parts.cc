@@ -38,7 +38,7 @@ class Lent {
   const T*& place_;
 };
 
-// What `update` does with 2^15 numbers is enough for a task.
+// An update of 2^15 numbers is enough for a task.
 constexpr index_t numbers_of_task = index_t{1} << 15;
 
 }  // namespace

@@ -36,7 +36,7 @@ struct RowStep {
   bool weights = true;    // whether rows may have weights
   double divisor = 1;     // of the loss
   TinyTraining<T> kernel{};
-  // What it was made for: how often the network's layers had changed, and the optimizer's settings.
+  // The versions that it was made for: of the network's layers, and of the optimizer's settings.
   std::uint64_t layers_version = 0, settings_version = 0;
 };
 

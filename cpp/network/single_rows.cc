@@ -113,7 +113,7 @@ double Network<T>::train_row(RowStep<T>& step, const T* x, const Targets<T>& tar
   return loss;
 }
 
-// What is the same for all rows, of a descent with inlined activations.
+// The arguments that all rows share, of a descent with inlined activations.
 template <class T>
 TinyTraining<T> Network<T>::tiny_training(const Objective<T>& objective) const {
   TinyTraining<T> p{};

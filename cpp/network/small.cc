@@ -1,6 +1,7 @@
 // Batches of few rows through narrow layers: all that a layer's kernels work on is found out when
 // the network first sees such a batch, and a step is their calls and little else.
 #include <algorithm>
+#include <memory>
 
 #include "base/dtypes.h"
 #include "network/network.h"
@@ -9,11 +10,16 @@ namespace densecore {
 namespace {
 
 // With more multiply-adds forward than `most_work`, or wider layers, the blocks of a chain
-// (chained.cc) are as fast: their tiles end in half a vector where columns do.
-constexpr index_t most_work = 1 << 16, most_units = 256;
+// (chained.cc) are as fast: their tiles end in half a vector where columns do. So much work is one
+// leaf and one block of it.
+constexpr index_t most_work = 1 << 18, most_units = 256, most_parameters = 1 << 16;
 
 // Measured: leaves of networks of more parameters are as fast block by block (chained.cc).
-constexpr std::size_t leaf_bytes = 1024;
+constexpr index_t leaf_parameters = 2048;
+
+// What a layer costs besides its products, and an input that has to come from memory, per row and
+// in multiply-adds: how much a second thread has to do depends on it.
+constexpr double layer_work = 100, input_work = 6;
 
 // Gradients of more weights than the first-level cache holds had better never be stored, which a
 // descent (Dense::descend) spares.
@@ -65,21 +71,25 @@ struct DenseSteps {
 template <class T>
 index_t Network<T>::rows_of_small() const {
   // Its kernels set gradients of parameters, and do not add to them.
-  if (summed_count_ > most_work || shared_) return 0;
+  if (summed_count_ > most_parameters || shared_) return 0;
   for (const auto& layer : layers_)
     if (layer->units() > most_units) return 0;
   // A block of a chain: the losses of its rows are summed at once.
-  return std::min(block_rows_, most_work / std::max<index_t>(summed_count_, 1));
+  return std::min(block_rows_, most_work / std::max<index_t>(weights_used_, 1));
 }
 
 template <class T>
 bool Network<T>::leaves_are_small(const Objective<T>& objective, index_t batch) const {
-  // With room for whole leaves, so that no smaller batch has one that is too large.
-  const bool few = static_cast<std::size_t>(summed_count_) * sizeof(T) <= leaf_bytes;
-  return few && others_.empty() && small_rows_ >= evaluation_rows && leaf_count(batch) > 1 &&
-         divide_up(batch, leaf_count(batch)) <= small_rows_ &&
-         3 * forward_work(batch) < small_work &&
-         (objective.fused() || !layers_.back()->activation()->row_wise());
+  const int leaves = leaf_count(batch);
+  if (summed_count_ > leaf_parameters || small_rows_ == 0 || leaves == 1) return false;
+  // One stretch of kernels, and one block per leaf, of this batch and of all smaller ones.
+  const auto by_rows = [&](const auto& layer) {
+    const bool left_out = layer == layers_.back() && objective.fused();
+    return layer->activation()->row_wise() && !left_out;
+  };
+  return others_.empty() && graph_.stack && reaches_[0] && block_rows_ >= small_leaf_rows &&
+         divide_up(batch, leaves) <= small_leaf_rows &&
+         std::none_of(layers_.begin(), layers_.end(), by_rows);
 }
 
 template <class T>
@@ -293,40 +303,53 @@ void Network<T>::backward_small(ConstView x, View dx) {
 }
 
 template <class T>
-double Network<T>::gradient_by_leaves(LossArguments<T> p, ConstView x, bool from_z,
-                                      double (*loss_of)(const LossArguments<T>&)) {
+double Network<T>::gradient_by_leaves(Executor& executor, const LossArguments<T>& p, ConstView x,
+                                      bool from_z, double (*loss_of)(const LossArguments<T>&),
+                                      const Update<T>* update) {
   double sums[max_leaves] = {};
   const int leaves = leaf_count(x.rows);
-  const index_t rows = x.rows;
+  const index_t rows = x.rows, count = static_cast<index_t>(layers_.size());
   workspace_.reserve_partials(leaves - 1, summed_count_);
   start_small(x, from_z);
-  SmallLayer<T>& last = small_.layers.back();
-  const SmallLayer<T> kept = last;
-  const LossArguments<T> all = p;
-  // From the last to the first, whose gradient stays where it is made.
-  for (int i = leaves; i-- > 0;) {
-    const index_t begin = rows * i / leaves;
-    p.rows = rows * (i + 1) / leaves - begin;
-    // Metrics want the outputs of all rows.
-    last.z = kept.z + begin * kept.ld;
-    last.a = kept.a + begin * kept.ld;
-    p.output = all.output + begin * all.ld_output;
-    if (all.weight != nullptr) p.weight = all.weight + begin;
-    if (all.values != nullptr) p.values = all.values + begin * all.ld_values;
-    if (all.labels != nullptr) p.labels = all.labels + begin;
-    const ConstView of_leaf(x.row(begin), p.rows, x.cols, x.stride);
-    forward_small(of_leaf, View(), from_z, true);
-    sums[i] = loss_of(p);
-    backward_small(of_leaf, from_z);
-    if (i > 0) std::copy_n(gradients_->data(), summed_count_, leaf_gradient(i));
-  }
-  last.z = kept.z;
-  last.a = kept.a;
-  for (int distance = 1; distance < leaves; distance *= 2)
-    for (int i = 0; i + distance < leaves; i += 2 * distance) {
-      add_leaf(i + distance, i);
-      sums[i] += sums[i + distance];
+  for (const SmallLayer<T>& layer : small_.layers)
+    if (layer.below != nullptr && layer.transpose != nullptr) layer.transpose(layer);
+  const double work = 3 * forward_work(rows) +
+                      static_cast<double>(rows) * (layer_work * static_cast<double>(count) +
+                                                   input_work * static_cast<double>(x.cols));
+  executor.run(leaves, work, [&](int i, void* scratch) {
+    const index_t begin = rows * i / leaves, end = rows * (i + 1) / leaves;
+    // The plan's layers, at the leaf's own rows.
+    static_assert(max_layers * sizeof(SmallLayer<T>) <= gemm_scratch_bytes);
+    auto* const layers = static_cast<SmallLayer<T>*>(scratch);
+    std::uninitialized_copy(small_.layers.begin(), small_.layers.end(), layers);
+    for (std::size_t l = 0; l < small_.layers.size(); ++l) {
+      SmallLayer<T>& layer = layers[l];
+      layer.x += begin * layer.ld_x;
+      layer.z += begin * layer.ld;
+      layer.a += begin * layer.ld;
+      layer.delta += begin * workspace_.gradient_stride(l);
+      if (layer.below != nullptr) layer.below += begin * workspace_.gradient_stride(l - 1);
+      layer.transpose = nullptr;
+      if (i == 0 || layer.weight_gradient == nullptr) continue;
+      const index_t place = layer.weight_gradient - gradients_->data();
+      layer.weight_gradient = leaf_gradient(i) + place;
+      if (layer.bias_gradient != nullptr)
+        layer.bias_gradient = layer.weight_gradient + (layer.inputs * layer.units);
     }
+    LossArguments<T> of_leaf = p;
+    of_leaf.rows = end - begin;
+    of_leaf.output += begin * p.ld_output;
+    of_leaf.gradient += begin * workspace_.gradient_stride(layers_.size() - 1);
+    if (p.weight != nullptr) of_leaf.weight += begin;
+    if (p.values != nullptr) of_leaf.values += begin * p.ld_values;
+    if (p.labels != nullptr) of_leaf.labels += begin;
+    table_->small_forward(layers, count, of_leaf.rows, true);
+    sums[i] = loss_of(of_leaf);
+    table_->small_backward(layers, count, of_leaf.rows);
+  });
+  for (int distance = 1; distance < leaves; distance *= 2)
+    for (int i = 0; i + distance < leaves; i += 2 * distance) sums[i] += sums[i + distance];
+  sum_leaves(executor, leaves, update);
   return sums[0];
 }
 
@@ -350,7 +373,7 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
   const SmallPart<T>& first = small_.parts.front();
   const bool dense = small_.parts.size() == 1 && first.layer == nullptr && !first.joins &&
                      (from_z || first.by_rows == nullptr) && reaches_[0] && activities_.empty();
-  if (dense && simple && batch <= small_rows_) {
+  if (dense && simple && leaf_count(batch) == 1) {
     const auto advance = [&] { optimizer.advance(update); };
     const DenseSteps<T> steps{*table_, small_.layers, stretches_, objective, input_.front().first};
     sum = steps.train(executor, p, x, targets, batch, 3 * forward_work(batch), update, advance,
@@ -372,8 +395,11 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
     if (targets.values) p.values = targets.values.row(begin);
     if (targets.labels != nullptr) p.labels = targets.labels + begin;
     const ConstView x_rows(x.row(begin), rows, x.cols, x.stride);
-    if (rows > small_rows_) {
-      sum.loss = gradient_by_leaves(p, x_rows, from_z, loss);
+    const bool by_leaves = leaf_count(rows) > 1;
+    if (by_leaves) {
+      Executor uninterrupted;
+      sum.loss =
+          gradient_by_leaves(uninterrupted, p, x_rows, from_z, loss, simple ? &update : nullptr);
     } else {
       if (heads) begin_heads(objective, targets.slice(begin, begin + rows), rows);
       forward_small(x_rows, View(), from_z, true);
@@ -388,9 +414,9 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
       backward_small(x_rows, from_z);
       end_tables(executor, x_rows, true, simple ? &update : nullptr);
     }
-    if (simple) {
+    if (simple && !by_leaves) {
       for (const Range& stretch : stretches_) update.apply(stretch.begin, stretch.size());
-    } else {
+    } else if (!simple) {
       const double factor = penalized_ ? penalty_factor(sum.weight) : 0;
       if (penalized_) sum.loss += factor * penalty() * objective.divisor(sum.weight);
       optimizer.update(executor, parameters_->data(), gradients_->data(), trained_, factor);
@@ -408,8 +434,9 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
   template bool Network<T>::leaves_are_small(const Objective<T>&, index_t) const;                \
   template bool Network<T>::trains_small(index_t, const Objective<T>&, const OptimizerState<T>&) \
       const;                                                                                     \
-  template double Network<T>::gradient_by_leaves(LossArguments<T>, MatrixView<const T>, bool,    \
-                                                 double (*)(const LossArguments<T>&));           \
+  template double Network<T>::gradient_by_leaves(                                                \
+      Executor&, const LossArguments<T>&, MatrixView<const T>, bool,                             \
+      double (*)(const LossArguments<T>&), const Update<T>*);                                    \
   template void Network<T>::prepare_small();                                                     \
   template void Network<T>::start_small(MatrixView<const T>, bool);                              \
   template void Network<T>::forward_small(MatrixView<const T>, MatrixView<T>, bool, bool);       \

@@ -1,5 +1,5 @@
-// What a small batch works on, layer by layer: found out when the network first sees one, and kept
-// beside the workspace that it points into (small.cc).
+// The memory and functions of a small batch, layer by layer: found when the network first sees one,
+// and kept beside the workspace that it points into (small.cc).
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,7 @@ struct SmallPlan {
   std::vector<SmallLayer<T>> layers;  // by number; those that are not dense are left empty
   bool only_z = false;                // whether the last one stops at z, else it is `last`
   SmallLayer<T> last{};
-  // What it was made for: the workspace's version, and how often the layers had changed.
+  // The versions that it was made for: of the workspace, and of the layers.
   std::uint64_t workspace = 0, layers_version = 0;
 };
 

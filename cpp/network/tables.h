@@ -40,7 +40,7 @@ class EmbeddingTables {
   // Rows whose gradient is not 0 count as used: callers may have written it.
   void find_used_rows(const T* gradients);
 
-  // What parts of a batch exchange: for each row the numbers that embeddings took, and the
+  // The rows that parts of a batch exchange: for each row the numbers that embeddings took, and the
   // gradients by their outputs.
   index_t columns() const;
   void reserve_rows(index_t rows);

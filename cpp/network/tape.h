@@ -1,6 +1,6 @@
-// What a forward pass keeps for its backward pass. A network holds one such state; a tape's is
-// swapped in for a pass of that tape (Network::exchange), so that several forward passes can wait
-// for their backward pass.
+// The state that a forward pass keeps for its backward pass. A network holds one such state; a
+// tape's is swapped in for a pass of that tape (Network::exchange), so that several forward passes
+// can wait for their backward pass.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-// What loops of one's own do with all parameters or all gradients of a network at once: target
+// Functions of all parameters or all gradients of a network at once, for users' loops: target
 // networks, noise on parameters, clipping.
 #pragma once
 

@@ -67,6 +67,8 @@ class Workspace {
   MatrixView<T> near_gradient(std::size_t l, index_t rows) {
     return view(gradient_[place_[l]], 0, rows, units_[l], stride_[l]);
   }
+  // A leaf that begins at row r has its own near gradients r of these behind the buffer's begin.
+  index_t gradient_stride(std::size_t l) const { return gradient_stride_[l]; }
   // For a gradient that is then added to another one, with the distances of either.
   MatrixView<T> spare(index_t begin, index_t end, index_t cols) {
     return {gradient_.back().data() + begin * spare_stride_, end - begin, cols, spare_stride_};

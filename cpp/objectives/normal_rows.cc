@@ -35,6 +35,8 @@ NormalRows::NormalRows(const ArrayFunctions& functions, const Shape& shape, Numb
       cols_(shape.cols),
       scale_rows_(shape.scale_rows),
       squashed_(shape.squashed),
+      single_(shape.single),
+      lowest_(lowest),
       largest_(1 - (shape.single ? 0x1p-24 : 0x1p-53)),
       loc_(std::move(loc)),
       log_scale_(std::move(log_scale)) {
@@ -55,6 +57,20 @@ NormalRows::NormalRows(const ArrayFunctions& functions, const Shape& shape, Numb
   for (double& s : inverse_) s = -s;
   functions_.exp(scale_);
   functions_.exp(inverse_);
+}
+
+Numbers NormalRows::unlimited_log_scale() const {
+  Numbers found = log_scale_;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (limited_[i] == 0) continue;
+    const double end = found[i] == lowest_ ? -1 : 1;
+    if (single_)
+      found[i] = static_cast<double>(
+          std::nextafter(static_cast<float>(found[i]), static_cast<float>(end * 3e38)));
+    else
+      found[i] = std::nextafter(found[i], end * std::numeric_limits<double>::max());
+  }
+  return found;
 }
 
 Numbers NormalRows::noise(std::uint64_t seed) const {

@@ -35,9 +35,11 @@ class NormalRows {
   index_t cols() const { return cols_; }
   bool squashed() const { return squashed_; }
   const Numbers& loc() const { return loc_; }
-  // Limited, and where it was.
+  // Within its limits.
   const Numbers& log_scale() const { return log_scale_; }
-  const std::vector<char>& limited() const { return limited_; }
+  // A log_scale of which the same head is made: where it was limited, the number of the caller's
+  // dtype on the outer side of the limit.
+  Numbers unlimited_log_scale() const;
 
   // Standard normal numbers (rows, cols), which follow from the seed.
   Numbers noise(std::uint64_t seed) const;
@@ -86,10 +88,11 @@ class NormalRows {
 
   ArrayFunctions functions_;
   index_t rows_, cols_, scale_rows_;
-  bool squashed_;
+  bool squashed_, single_;
+  double lowest_;   // limit of log_scale
   double largest_;  // the number of the caller's dtype below 1
   Numbers loc_, log_scale_, scale_, inverse_;
-  std::vector<char> limited_;
+  std::vector<char> limited_;  // where log_scale was beyond its limits
 };
 
 }  // namespace densecore

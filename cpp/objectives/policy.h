@@ -10,7 +10,7 @@
 
 namespace densecore {
 
-// What a batch's objective is, and what tells how far the policy has moved.
+// A batch's objective, and the measures of how far the policy has moved.
 struct PolicyLoss {
   double loss = 0;
   double divergence = 0;  // of the policy that acted from this one, estimated from the actions

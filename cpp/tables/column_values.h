@@ -10,7 +10,7 @@
 
 namespace densecore {
 
-// What the cells of a column are, and where the first one of a kind stands.
+// The kinds of a column's cells, and the place of the first one of each kind.
 struct NumberCounts {
   index_t numbers = 0, empty = 0, markers = 0, texts = 0;
   index_t first_text = -1;

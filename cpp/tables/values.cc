@@ -188,6 +188,7 @@ bool is_missing_marker(std::string_view text) {
   // Most texts are none, and their first letter says so.
   constexpr std::string_view first_letters = "nNmMuU#<-+?.1\\(\xE2";
   if (text.size() > 9 || first_letters.find(text[0]) == std::string_view::npos) return false;
+  if (text.size() == 2 && text[0] == '.' && text[1] >= 'a' && text[1] <= 'z') return true;  // Stata
   for (const std::string_view marker : markers)
     if (equal_ignoring_case(text, marker)) return true;
   return false;
@@ -276,9 +277,10 @@ bool read_date(Cursor& cursor, DateOrder order, std::int64_t* days) {
         return false;
       return to_days(first, month, day, days);
     }
-    if (!is_date_separator(separator)) return false;
+    const bool attached = !is_date_separator(separator);  // 05jan2020
     skip_date_separators(cursor);
     month = month_named(cursor);
+    if (attached && month == 0) return false;
     if (month != 0) {  // 5 January 2020
       if (digits > 2) return false;
       day = first;
@@ -288,7 +290,10 @@ bool read_date(Cursor& cursor, DateOrder order, std::int64_t* days) {
       year = full_year(length, third);
     } else {
       if (separator == ' ' || separator == ',') return false;
-      if (cursor.number(2, &second) == 0) return false;
+      const int width = cursor.number(4, &second);
+      if (width == 4 && digits <= 2 && cursor.done())  // 01/2020
+        return second >= 1700 && second < 2200 && to_days(second, first, 1, days);
+      if (width == 0 || width > 2) return false;
       if (digits == 4 && cursor.done()) return to_days(first, second, 1, days);  // 2020-01
       if (!cursor.take(separator)) return false;
       const int length = cursor.number(4, &third);
@@ -331,14 +336,16 @@ bool read_time(Cursor& cursor, double* seconds) {
   }
   if (hour > 24 || minute > 59 || second > 60) return false;
   *seconds = hour * 3600.0 + minute * 60.0 + second + fraction;
-  if (cursor.take('Z') || equal_ignoring_case(cursor.text.substr(cursor.at), "utc")) {
-    if (!cursor.done()) cursor.at = cursor.text.size();
-    return true;
-  }
+  while (cursor.peek() == ' ') ++cursor.at;
+  if (cursor.take('Z')) return true;
+  const std::string_view zone = cursor.text.substr(cursor.at, 3);
+  const bool named = equal_ignoring_case(zone, "utc") || equal_ignoring_case(zone, "gmt");
+  if (named) cursor.at += 3;
   if (cursor.peek() == '+' || cursor.peek() == '-') {
     const double sign = cursor.text[cursor.at++] == '+' ? -1 : 1;
     int hours, minutes = 0;
-    if (cursor.number(2, &hours) != 2) return false;
+    const int width = cursor.number(2, &hours);
+    if (width != 2 && !(named && width == 1)) return false;
     cursor.take(':');
     if (!cursor.done() && cursor.number(2, &minutes) != 2) return false;
     *seconds += sign * (hours * 3600.0 + minutes * 60.0);

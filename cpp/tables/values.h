@@ -1,4 +1,4 @@
-// What a cell's text means: a number in some spelling, a marker of a missing value, a date.
+// The meaning of a cell's text: a number in some spelling, a marker of a missing value, a date.
 #pragma once
 
 #include <string_view>
@@ -17,7 +17,7 @@ struct NumberStyle {
 // Thousands marks must stand between groups of three digits, at least one of them.
 bool parse_number(std::string_view text, NumberStyle style, double* value);
 
-// What stands for a missing value in a column of numbers, such as NA, #N/A, <NA>, -nan, NULL, ?, -.
+// Markers of a missing value in a column of numbers, such as NA, #N/A, <NA>, -nan, NULL, ?, -.
 bool is_missing_marker(std::string_view text);
 
 // The order of a date's numbers when the year does not stand first.

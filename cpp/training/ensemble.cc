@@ -253,9 +253,9 @@ template <class T>
 void Ensemble<T>::fit_member(Worker& worker, Executor& executor, index_t member,
                              const Members& data, const Members* validation,
                              const FitOptions& options, const Report& report, std::int64_t* kept) {
-  const Data<T> training = rows_of(worker, data_of(data, member), 0);
+  const Data<T> training = rows_of(worker, data.of(member), 0);
   Data<T> held_out;
-  if (validation != nullptr) held_out = rows_of(worker, data_of(*validation, member), 1);
+  if (validation != nullptr) held_out = rows_of(worker, validation->of(member), 1);
   Recorder recorder(report, member);
   visit(worker, member, true, [&] {
     const std::int64_t epoch = worker.trainer->fit(
@@ -288,7 +288,7 @@ void Ensemble<T>::fit(Interrupt* interrupt, const Members& data, const Members* 
 template <class T>
 void Ensemble<T>::train(Interrupt* interrupt, const Members& data, double* losses) {
   const index_t lanes = network().table().lanes;
-  const index_t rows = data.front().size();
+  const index_t rows = data.size_of(0);
   // Neighbours may share a vector; the task checks whether they fit.
   const index_t together = narrow_ && rows == 1 ? lanes : 1;
   if (together == 1)
@@ -310,8 +310,7 @@ void Ensemble<T>::train(Interrupt* interrupt, const Members& data, double* losse
         for (index_t i = begin; i < end; ++i)
           visit(worker, i, true, [&] {
             RunningMetrics<T> running_metrics(*objective_, {});
-            worker.trainer->train_batch(executor, rows_of(worker, data_of(data, i), 0),
-                                        running_metrics);
+            worker.trainer->train_batch(executor, rows_of(worker, data.of(i), 0), running_metrics);
             losses[i] = running_metrics.results().front();
           });
       });
@@ -322,8 +321,7 @@ void Ensemble<T>::evaluate(Interrupt* interrupt, const Members& data, const Repo
   settle();
   run(interrupt, size(), 2 * parallel_work, [&](Worker& worker, Executor& executor, index_t i) {
     visit(worker, i, false, [&] {
-      report.write(0, i,
-                   {worker.trainer->evaluate(executor, rows_of(worker, data_of(data, i), 1)), {}});
+      report.write(0, i, {worker.trainer->evaluate(executor, rows_of(worker, data.of(i), 1)), {}});
     });
   });
 }

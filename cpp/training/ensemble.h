@@ -25,6 +25,34 @@ struct MemberData {
   index_t size() const { return rows == nullptr ? data.x.rows : count; }
 };
 
+// The data of all members: one for each of them, or one for all. Or `list` has the first one's, and
+// the next one's arrays begin so many elements behind.
+template <class T>
+struct EnsembleData {
+  std::vector<MemberData<T>> list;
+  index_t x_step = 0, values_step = 0, labels_step = 0, weight_step = 0;
+
+  MemberData<T> of(index_t member) const {
+    if (list.size() > 1) return list[static_cast<std::size_t>(member)];
+    MemberData<T> found = list.front();
+    Targets<T>& targets = found.data.targets;
+    found.data.x.data += member * x_step;
+    if (targets.values.data != nullptr) targets.values.data += member * values_step;
+    if (targets.labels != nullptr) targets.labels += member * labels_step;
+    if (targets.weight != nullptr) targets.weight += member * weight_step;
+    return found;
+  }
+  // What does not depend on where a member's arrays begin: its number of rows, and whether they
+  // have weights.
+  index_t size_of(index_t member) const { return one_of(member).size(); }
+  bool weighted(index_t member) const { return one_of(member).data.targets.weight != nullptr; }
+
+ private:
+  const MemberData<T>& one_of(index_t member) const {
+    return list[list.size() == 1 ? 0 : static_cast<std::size_t>(member)];
+  }
+};
+
 // The results of each epoch and member: (epochs, values, members).
 struct Report {
   double* data;
@@ -43,8 +71,7 @@ struct Report {
 template <class T>
 class Ensemble {
  public:
-  // One entry for all members, or one for each.
-  using Members = std::vector<MemberData<T>>;
+  using Members = EnsembleData<T>;
   using Numbers = std::vector<index_t>;  // of members
 
   // Throws std::invalid_argument for a bad specification. Parameters start at zero.
@@ -108,9 +135,6 @@ class Ensemble {
     std::int64_t epochs = 0;
   };
 
-  static const MemberData<T>& data_of(const Members& data, index_t member) {
-    return data[data.size() == 1 ? 0 : static_cast<std::size_t>(member)];
-  }
   Member& member_of(index_t member) { return members_[static_cast<std::size_t>(member)]; }
   const Member& member_of(index_t member) const {
     return members_[static_cast<std::size_t>(member)];
@@ -166,6 +190,9 @@ class Ensemble {
   void scalars_of_lanes(Worker& worker, const Numbers& group, LaneTraining<T>& p);
   void gather_lanes(Worker& worker, const Numbers& group, const Members& data, bool shuffled,
                     index_t begin, LaneTraining<T>& p);
+  // The same of one step, of neighbours whose arrays follow each other.
+  void gather_neighbours(Worker& worker, const Numbers& group, const Members& data,
+                         LaneTraining<T>& p);
   void fit_lanes(Worker& worker, Executor& executor, const Numbers& group, const Members& data,
                  const Members* validation, const FitOptions& options, const Report& report);
   void train_lanes(Worker& worker, Resident& resident, index_t begin, index_t end,

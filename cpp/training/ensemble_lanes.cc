@@ -57,16 +57,14 @@ bool Ensemble<T>::fits_lanes(index_t member) const {
 template <class T>
 bool Ensemble<T>::same_lanes(index_t a, index_t b, const Members& data) const {
   return &member_of(a).optimizer.entry() == &member_of(b).optimizer.entry() &&
-         data_of(data, a).size() == data_of(data, b).size();
+         data.size_of(a) == data.size_of(b);
 }
 
 template <class T>
 bool Ensemble<T>::fits_lanes(index_t begin, index_t end, const Members& data) const {
   if (!narrow_ || end - begin < 2) return false;
   for (index_t i = begin; i < end; ++i)
-    if (!fits_lanes(i) || !same_lanes(begin, i, data) ||
-        data_of(data, i).data.targets.weight != nullptr)
-      return false;
+    if (!fits_lanes(i) || !same_lanes(begin, i, data) || data.weighted(i)) return false;
   return true;
 }
 
@@ -76,16 +74,13 @@ std::vector<std::vector<index_t>> Ensemble<T>::groups_of(const Members& data,
   const auto lanes = static_cast<std::size_t>(network().table().lanes);
   Numbers fitting, others;
   for (index_t i = 0; i < size(); ++i) {
-    const MemberData<T>& rows = data_of(data, i);
-    const bool one_row = std::min(batch_size, rows.size()) == 1;
-    const bool fits =
-        one_row && metrics_.empty() && rows.data.targets.weight == nullptr && fits_lanes(i);
+    const bool one_row = std::min(batch_size, data.size_of(i)) == 1;
+    const bool fits = one_row && metrics_.empty() && !data.weighted(i) && fits_lanes(i);
     (fits ? fitting : others).push_back(i);
   }
   // Members of a group must have equally many steps, so they are sorted by their number of rows.
-  std::stable_sort(fitting.begin(), fitting.end(), [&](index_t a, index_t b) {
-    return data_of(data, a).size() < data_of(data, b).size();
-  });
+  std::stable_sort(fitting.begin(), fitting.end(),
+                   [&](index_t a, index_t b) { return data.size_of(a) < data.size_of(b); });
   std::vector<Numbers> groups;
   for (const index_t member : fitting) {
     if (groups.empty() || groups.back().size() == lanes ||
@@ -197,20 +192,27 @@ void Ensemble<T>::scalars_of_lanes(Worker& worker, const Numbers& group, LaneTra
     return;
   }
   p.scalars_step = max_optimizer_scalars * lanes;
-  HyperparameterValues first{};
-  const std::int64_t first_step = member_of(group.front()).optimizer.steps;
+  // Most often all members have the same values, and Adam's powers are slow to compute.
+  const OptimizerState<T>& first = member_of(group.front()).optimizer;
+  const double* const first_values = first.settings()->hyperparameter_values();
+  const std::int64_t first_step = first.steps;
+  for (index_t step = 0; step < p.steps; ++step) {
+    double scalars[max_optimizer_scalars] = {};
+    first.entry().prepare(first_values, first_step + step + 1, scalars);
+    for (int k = 0; k < max_optimizer_scalars; ++k)
+      std::fill_n(to + step * p.scalars_step + k * lanes, lanes, static_cast<T>(scalars[k]));
+  }
   for (index_t lane = 0; lane < members; ++lane) {
     OptimizerState<T>& state = member_of(group[static_cast<std::size_t>(lane)]).optimizer;
-    const HyperparameterValues values = state.settings()->values(state.steps);
-    // Most often all members have the same values, and Adam's powers are slow to compute.
-    const bool same = lane > 0 && state.steps == first_step && values == first;
-    if (lane == 0) first = values;
-    for (index_t step = 0; step < p.steps; ++step) {
+    const double* const values = state.settings()->hyperparameter_values();
+    const bool same =
+        state.steps == first_step &&
+        std::equal(values, values + std::tuple_size_v<HyperparameterValues>, first_values);
+    for (index_t step = 0; step < p.steps && !same; ++step) {
       double scalars[max_optimizer_scalars] = {};
-      if (!same) state.entry().prepare(values.data(), state.steps + step + 1, scalars);
-      T* const of_step = to + step * p.scalars_step;
+      state.entry().prepare(values, state.steps + step + 1, scalars);
       for (int k = 0; k < max_optimizer_scalars; ++k)
-        of_step[k * lanes + lane] = same ? of_step[k * lanes] : static_cast<T>(scalars[k]);
+        to[step * p.scalars_step + k * lanes + lane] = static_cast<T>(scalars[k]);
     }
     state.steps += p.steps;
   }
@@ -226,7 +228,7 @@ void Ensemble<T>::gather_lanes(Worker& worker, const Numbers& group, const Membe
   p.values = to.values.data(), p.ld_values = columns * lanes;
   p.labels = p.labels == nullptr ? nullptr : to.labels.data();
   for (std::size_t l = 0; l < group.size(); ++l) {
-    const MemberData<T>& member = data_of(data, group[l]);
+    const MemberData<T> member = data.of(group[l]);
     const auto lane = static_cast<index_t>(l);
     for (index_t step = 0; step < p.steps; ++step) {
       index_t row = begin + step;
@@ -247,9 +249,34 @@ void Ensemble<T>::gather_lanes(Worker& worker, const Numbers& group, const Membe
 }
 
 template <class T>
+void Ensemble<T>::gather_neighbours(Worker& worker, const Numbers& group, const Members& data,
+                                    LaneTraining<T>& p) {
+  const KernelTable<T>& table = network().table();
+  const index_t lanes = table.lanes, inputs = network().inputs();
+  const auto members = static_cast<index_t>(group.size());
+  const MemberData<T> first = data.of(group.front());
+  auto& to = worker.lanes;
+  const auto gather = [&](const T* from, index_t step, index_t columns, T* out) {
+    if (step > 0) return table.transpose(members, columns, from, step, out, lanes);
+    for (index_t k = 0; k < columns; ++k) std::fill_n(out + k * lanes, lanes, from[k]);
+  };
+  gather(first.data.x.data, data.x_step, inputs, to.x.data());
+  p.x = to.x.data(), p.ldx = inputs * lanes;
+  if (p.labels == nullptr) {
+    gather(first.data.targets.values.data, data.values_step, objective_->target_columns(),
+           to.values.data());
+    p.values = to.values.data();
+    return;
+  }
+  for (index_t lane = 0; lane < members; ++lane)
+    to.labels.data()[lane] = first.data.targets.labels[lane * data.labels_step];
+  p.labels = to.labels.data();
+}
+
+template <class T>
 void Ensemble<T>::step_lanes(Worker& worker, Lanes& lanes, const Numbers& group,
                              const Members& data, bool shuffled, index_t begin, index_t end) {
-  const MemberData<T>& first = data_of(data, group.front());
+  const MemberData<T> first = data.of(group.front());
   LaneTraining<T> p{};
   p.layers = row_layers_.data();
   p.layer_count = static_cast<int>(row_layers_.size());
@@ -264,8 +291,11 @@ void Ensemble<T>::step_lanes(Worker& worker, Lanes& lanes, const Numbers& group,
   p.total_loss = worker.lanes.losses.data();
   p.scratch = worker.lanes.scratch.data();
   p.labels = first.data.targets.labels;
-  p.shared = !shuffled && std::all_of(group.begin(), group.end(), [&](index_t member) {
-    const MemberData<T>& other = data_of(data, member);
+  // One step of all members, or rows that each has of its own.
+  const bool apart = data.x_step > 0 || data.values_step > 0 || data.labels_step > 0;
+  p.shared = !shuffled && !apart && std::all_of(group.begin(), group.end(), [&](index_t member) {
+    if (data.list.size() == 1) return data.list.front().rows == nullptr;
+    const MemberData<T>& other = data.list[static_cast<std::size_t>(member)];
     return other.rows == nullptr && other.data.x.data == first.data.x.data &&
            other.data.targets.values.data == first.data.targets.values.data &&
            other.data.targets.labels == first.data.targets.labels;
@@ -275,6 +305,8 @@ void Ensemble<T>::step_lanes(Worker& worker, Lanes& lanes, const Numbers& group,
     p.values = first.data.targets.slice(begin, end).values.data;
     p.ld_values = first.data.targets.values.stride;
     if (p.labels != nullptr) p.labels += begin;
+  } else if (apart) {
+    gather_neighbours(worker, group, data, p);
   } else {
     gather_lanes(worker, group, data, shuffled, begin, p);
   }
@@ -286,7 +318,7 @@ template <class T>
 void Ensemble<T>::fit_lanes(Worker& worker, Executor& executor, const Numbers& group,
                             const Members& data, const Members* validation,
                             const FitOptions& options, const Report& report) {
-  const index_t rows = data_of(data, group.front()).size();
+  const index_t rows = data.size_of(group.front());
   // Cost of the steps between two looks at the clock.
   const double work =
       static_cast<double>(lane_steps()) *
@@ -315,7 +347,7 @@ void Ensemble<T>::fit_lanes(Worker& worker, Executor& executor, const Numbers& g
       if (validation != nullptr)
         visit(worker, group[lane], false, [&] {
           result.validation = worker.trainer->evaluate(
-              executor, rows_of(worker, data_of(*validation, group[lane]), 1), options.batch_size);
+              executor, rows_of(worker, validation->of(group[lane]), 1), options.batch_size);
         });
       report.write(static_cast<index_t>(epoch), group[lane], result);
     }

@@ -9,7 +9,7 @@
 
 namespace densecore {
 
-// What the members in the lanes are: arrays (count, lanes).
+// The members in the lanes, as arrays (count, lanes).
 template <class T>
 struct LaneArrays {
   AlignedBuffer<T> parameters, states[lane_states];
@@ -24,7 +24,7 @@ struct EnsembleWorker {
     AlignedBuffer<T> x, values, weight;
     AlignedBuffer<std::int32_t> labels;
   } copies[2];
-  // What their steps work on besides.
+  // Further memory of their steps.
   struct {
     LaneArrays<T> members;
     AlignedBuffer<T> scalars, x, values, scratch;

@@ -46,11 +46,10 @@ class StridedRows : public RowSource<T> {
     for (index_t i = 0; i < count; ++i, to += array_.cols) {
       const index_t row = order == nullptr ? begin + i : order[i];
       const char* from = array_.data + row * array_.row_bytes;
-      // With a constant distance the compiler uses vectors.
       if (array_.col_bytes == static_cast<index_t>(sizeof(From)))
-        convert(from, static_cast<index_t>(sizeof(From)), to);
+        convert(from, to);
       else
-        convert(from, array_.col_bytes, to);
+        convert_apart(from, to);
       if constexpr (std::is_same_v<T, float> && std::is_same_v<From, double>)
         check_overflow(from, row, to);
     }
@@ -70,8 +69,16 @@ class StridedRows : public RowSource<T> {
     return value;
   }
 
-  void convert(const char* from, index_t distance, T* to) const {
+  void convert(const char* from, T* to) const {
+    constexpr auto distance = static_cast<index_t>(sizeof(From));
     for (index_t j = 0; j < array_.cols; ++j) to[j] = static_cast<T>(load(from + j * distance));
+  }
+
+  // Elements that are not next to each other. Vectors of them would be put together one element at
+  // a time: cold, so that the compiler makes none, for each pair of types.
+  [[gnu::cold]] void convert_apart(const char* from, T* to) const {
+    for (index_t j = 0; j < array_.cols; ++j, from += array_.col_bytes)
+      to[j] = static_cast<T>(load(from));
   }
 
   void check_overflow(const char* from, index_t row, const T* to) const {

@@ -1,4 +1,4 @@
-// What a loop over batches reports: the loss and the metrics of the batches so far.
+// The loss and the metrics of the batches so far, as a loop over batches reports them.
 #pragma once
 
 #include <utility>

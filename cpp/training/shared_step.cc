@@ -6,7 +6,7 @@ namespace densecore {
 
 namespace {
 
-// What penalties are divided by: of several heads the rows.
+// The divisor of penalties: of several heads the rows.
 template <class T>
 double weight_of(const Trainer<T>& trainer, const WholeBatch& batch) {
   return trainer.objective().has_heads() ? static_cast<double>(batch.rows) : batch.weights.front();

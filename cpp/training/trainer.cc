@@ -128,8 +128,10 @@ Data<T> Trainer<T>::slice(const Data<T>& data, index_t begin, index_t end) {
   return part;
 }
 
+// Inlined into the step, also in a file that is compiled for space.
 template <class T>
-void Trainer<T>::add_loss(const LossSum& sum, index_t rows, RunningMetrics<T>& running_metrics) {
+[[gnu::always_inline]] inline void Trainer<T>::add_loss(const LossSum& sum, index_t rows,
+                                                        RunningMetrics<T>& running_metrics) {
   running_metrics.add_loss(sum, rows);
   if (objective_.has_heads()) running_metrics.add_head_losses(network_->head_losses(), rows);
 }

@@ -123,7 +123,7 @@ class Trainer {
   // The same of batches of few rows through narrow layers.
   void train_small(Executor& executor, const Data<T>& data, const index_t* order,
                    index_t batch_size, RunningMetrics<T>& running_metrics);
-  // What the network has of its last batch.
+  // These take the network's results for its last batch.
   void add_loss(const LossSum& sum, index_t rows, RunningMetrics<T>& running_metrics);
   void step(Executor& executor, const Data<T>& batch, RunningMetrics<T>& running_metrics);
   void add_outputs(index_t rows, const Targets<T>& targets, RunningMetrics<T>& running_metrics);

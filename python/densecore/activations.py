@@ -41,7 +41,7 @@ class Activation(Fixed):
     **parameters : float
         Keras's keyword arguments of the function: ``negative_slope``, ``max_value`` and
         ``threshold`` of relu, ``negative_slope`` of leaky_relu, ``alpha`` of elu and celu,
-        ``approximate`` of gelu.
+        ``approximate`` of gelu, ``threshold`` and ``default_value`` of threshold.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Activation(Fixed):
         return self.parameters == _defaults(self.name)
 
     def get_config(self) -> dict[str, Any]:
-        """What `from_config` and `get` need to make an equal one; JSON-able."""
+        """The configuration from which `from_config` and `get` make an equal one; JSON-able."""
         return {"name": self.name, **self.parameters}
 
     @classmethod
@@ -192,7 +192,7 @@ def _number(activation: str, key: str, value: Any) -> float | bool | None:
 
 class _Activations(Registry[Activation]):
     def serialize(self, thing: Activation) -> dict[str, Any]:
-        """What `deserialize` makes an equal activation of; JSON-able."""
+        """The configuration of which `deserialize` makes an equal activation; JSON-able."""
         if not isinstance(thing, Activation):
             raise TypeError(f"activation: found {checks.shown(thing)}, wanted an Activation")
         return thing.get_config()
@@ -237,6 +237,7 @@ hard_silu = hard_swish = _activation("hard_silu", "z hard_sigmoid(z)", "hard_swi
 hard_tanh = _activation("hard_tanh", "min(max(z, -1), 1)")
 hard_shrink = _activation("hard_shrink", "z where |z| > threshold, else 0.")
 soft_shrink = _activation("soft_shrink", "z - threshold sign(z) where |z| > threshold, else 0.")
+threshold = _activation("threshold", "z where it is > threshold, else default_value.")
 sparse_plus = _activation("sparse_plus", "0 below -1, (z + 1)² / 4 between, z above 1.")
 sparse_sigmoid = _activation("sparse_sigmoid", "0 below -1, (z + 1) / 2 between, 1 above 1.")
 squareplus = _activation("squareplus", "(z + sqrt(z² + b)) / 2")

@@ -35,7 +35,7 @@ class Constraint:
         raise NotImplementedError(f"{type(self).__name__}: wanted a method __call__(w)")
 
     def get_config(self) -> dict[str, Any]:
-        """What `from_config` and `get` need to make an equal one; JSON-able."""
+        """The configuration from which `from_config` and `get` make an equal one; JSON-able."""
         return {"name": self.kind or get_registered_name(type(self)), **self._options()}
 
     def _options(self) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Initializer:
     # Arguments and their defaults, of a distribution that the core does not have.
     _own: ClassVar[dict[str, float]] = {}
 
-    def __init__(self, *, seed: int | None = None, **arguments: float) -> None:
+    def __init__(self, seed: int | None = None, **arguments: float) -> None:
         if not hasattr(self, "name"):
             raise TypeError("Initializer: found the base class, wanted one of its classes")
         known = core.initializers().get(self.name, self._own)
@@ -72,7 +72,7 @@ class Initializer:
         return out
 
     def get_config(self) -> dict[str, Any]:
-        """What `from_config` and `get` need to make an equal one; JSON-able."""
+        """The configuration from which `from_config` and `get` make an equal one; JSON-able."""
         known = {"seed": self.seed, **self.arguments} if "arguments" in vars(self) else {}
         return {"name": self.name, **known}
 
@@ -162,7 +162,7 @@ class RandomNormal(Initializer):
 
     name = "random_normal"
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, *, seed: int | None = None) -> None:
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed=seed, mean=mean, stddev=stddev)
 
 
@@ -172,7 +172,7 @@ class RandomUniform(Initializer):
     name = "random_uniform"
 
     def __init__(
-        self, minval: float = -0.05, maxval: float = 0.05, *, seed: int | None = None
+        self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None
     ) -> None:
         super().__init__(seed=seed, minval=minval, maxval=maxval)
 
@@ -182,7 +182,7 @@ class TruncatedNormal(Initializer):
 
     name = "truncated_normal"
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, *, seed: int | None = None) -> None:
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed=seed, mean=mean, stddev=stddev)
 
 
@@ -195,6 +195,8 @@ class VarianceScaling(Initializer):
         > 0.
     mode : {"fan_in", "fan_out", "fan_avg"}, default "fan_in"
     distribution : {"truncated_normal", "untruncated_normal", "uniform"}, default "truncated_normal"
+    seed : int, optional
+        Of its own values; by default they follow from the model's seed.
 
     Raises
     ------
@@ -211,7 +213,6 @@ class VarianceScaling(Initializer):
         scale: float = 1.0,
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
-        *,
         seed: int | None = None,
     ) -> None:
         if mode not in self._modes:
@@ -254,7 +255,7 @@ class Orthogonal(Initializer):
     name = "orthogonal"
     _own: ClassVar[dict[str, float]] = {"gain": 1.0}
 
-    def __init__(self, gain: float = 1.0, *, seed: int | None = None) -> None:
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
         super().__init__(seed=seed, gain=gain)
 
     def fill(self, out: Array, fan_in: int, fan_out: int, model_seed: int, tensor: int) -> None:

@@ -269,7 +269,8 @@ def gamma(
     dtype, seed
         As for `normal`.
     """
-    drawn = _generator(seed).gamma(_positive("alpha", alpha), 1.0, _shape(shape))
+    size = _shape(shape)
+    drawn = _generator(seed).gamma(_positive("alpha", alpha, size), 1.0, size)
     return np.asarray(drawn).astype(check_dtype(dtype))
 
 
@@ -290,14 +291,20 @@ def beta(
     dtype, seed
         As for `normal`.
     """
-    first, second = _positive("alpha", alpha), _positive("beta", beta)
-    return np.asarray(_generator(seed).beta(first, second, _shape(shape))).astype(
-        check_dtype(dtype)
-    )
+    size = _shape(shape)
+    first, second = _positive("alpha", alpha, size), _positive("beta", beta, size)
+    return np.asarray(_generator(seed).beta(first, second, size)).astype(check_dtype(dtype))
 
 
-def _positive(name: str, value: ArrayLike) -> Array:
+def _positive(name: str, value: ArrayLike, size: tuple[int, ...]) -> Array:
+    """Numbers > 0 that broadcast to a shape."""
     found = _reals(name, value)
+    try:
+        np.broadcast_to(found, size)
+    except ValueError:
+        raise ValueError(
+            f"{name}: found shape {found.shape}, wanted one that broadcasts to {size}"
+        ) from None
     if (found <= 0).any():
         raise ValueError(f"{name}: found {checks.shown(value)}, wanted numbers > 0")
     return found
@@ -324,6 +331,8 @@ def dropout(
     """
     share = checks.number("rate", rate, least=0, below=1)
     array = np.asarray(inputs)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"inputs: found {checks.shown(inputs)}, wanted real numbers")
     shape = array.shape if noise_shape is None else _shape(noise_shape)
     kept = _generator(seed).uniform(size=shape) >= share
     return np.asarray(array * (kept / (1 - share))).astype(array.dtype)

@@ -36,7 +36,7 @@ class Regularizer(Fixed):
         return float(self.l1 * np.abs(array).sum() + self.l2 * np.square(array).sum())
 
     def get_config(self) -> dict[str, Any]:
-        """What `from_config` and `get` need to make an equal one; JSON-able."""
+        """The configuration from which `from_config` and `get` make an equal one; JSON-able."""
         return {"l1": self.l1, "l2": self.l2}
 
     @classmethod
@@ -102,7 +102,7 @@ class FunctionRegularizer(Regularizer):
         return self.function(weights)
 
     def __getattr__(self, name: str) -> Any:
-        """What the object has that the user made."""
+        """An attribute of the object that the user made."""
         if name.startswith("__") or name == "function":
             raise AttributeError(name)
         return getattr(self.function, name)
@@ -174,8 +174,8 @@ def l2(l2: float = 0.01) -> Regularizer:
     return L2(l2)
 
 
-def l1_l2(l1: float = 0.01, l2: float = 0.01) -> Regularizer:
-    """Both, with 0.01 as default."""
+def l1_l2(l1: float = 0.0, l2: float = 0.0) -> Regularizer:
+    """As `L1L2`."""
     return L1L2(l1, l2)
 
 
@@ -271,6 +271,13 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     """
     if isinstance(config, Mapping) and not {"name", "class_name"} & config.keys():
         return L1L2(**config)
+    if isinstance(config, Mapping) and config.get("class_name") in ("L1", "L2"):
+        # Of these get_config() has both factors, and Keras's one.
+        name, options = config["class_name"].lower(), dict(config.get("config") or {})
+        unused = options.pop("l2" if name == "l1" else "l1", 0.0)
+        if unused != 0:
+            raise ValueError(f"regularizer {name}: found the other factor {unused}, wanted 0")
+        config = {"class_name": name, "config": options}
     return REGULARIZERS.get(config, custom_objects)
 
 

@@ -289,8 +289,10 @@ def double_q_targets(
     ----------
     rewards : array_like (rows,)
     terminated : array_like (rows,) of bool
-    next_q, target_next_q : array_like (rows, actions)
+    next_q : array_like (rows, actions)
         Values of the next states.
+    target_next_q : array_like (rows, actions), optional
+        The target network's; by default there is no such network.
     discount : float, default 0.99
     """
     chosen = parameters("next_q", next_q)

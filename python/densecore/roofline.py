@@ -1,4 +1,4 @@
-"""What this machine can do at best, and how near the kernels come: the yardsticks of a benchmark.
+"""The machine's peak speed, and how near the kernels come to it: the yardsticks of a benchmark.
 
 All functions measure anew at each call, for a few milliseconds, and return the best of several
 tries: other programs can only make a machine look slower than it is.

@@ -62,12 +62,19 @@ def serialize_keras_object(obj: Any) -> Any:
     """
     if obj is None or isinstance(obj, str | int | float | bool):
         return obj
-    if isinstance(obj, list | tuple):
+    if isinstance(obj, tuple):
+        return {"class_name": "__tuple__", "config": [serialize_keras_object(one) for one in obj]}
+    if isinstance(obj, list):
         return [serialize_keras_object(part) for part in obj]
     if isinstance(obj, Mapping):
         return {key: serialize_keras_object(part) for key, part in obj.items()}
-    if isinstance(obj, np.ndarray | np.generic):
-        return obj.tolist()
+    if isinstance(obj, np.generic):
+        return obj.item()
+    if isinstance(obj, np.ndarray):
+        return {"class_name": "__numpy__",
+                "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}  # fmt: skip
+    if isinstance(obj, activations.Activation):
+        return {"class_name": "function", "config": activations.serialize(obj)}
     if isinstance(obj, layers.Layer):
         return {"module": _module_of(obj), **layers.serialize(obj),
                 "registered_name": _registered(obj)}  # fmt: skip
@@ -79,7 +86,7 @@ def serialize_keras_object(obj: Any) -> Any:
     return {
         "module": _module_of(obj),
         "class_name": type(obj).__name__,
-        "config": obj.get_config(),
+        "config": serialize_keras_object(obj.get_config()),
         "registered_name": _registered(obj),
     }
 
@@ -103,15 +110,20 @@ def deserialize_keras_object(
         A class that is not known here.
     """
     with CustomObjectScope(custom_objects or {}):
-        if isinstance(config, list | tuple):
+        if isinstance(config, list):
             return [deserialize_keras_object(part) for part in config]
         if not isinstance(config, Mapping):
             return config
         if "class_name" not in config:
             return {key: deserialize_keras_object(part) for key, part in config.items()}
         name = config["class_name"]
+        inner: Any = config.get("config")
+        if name == "__tuple__":
+            return tuple(deserialize_keras_object(part) for part in inner)
+        if name == "__numpy__":
+            return np.array(inner["value"], inner["dtype"])
         if name == "function":
-            return get_registered_object(str(config["config"])) or activations.get(config["config"])
+            return _function(inner)
         for known in (config.get("registered_name"), name):
             own = get_registered_object(str(known))
             if own is not None and hasattr(own, "from_config"):
@@ -120,15 +132,26 @@ def deserialize_keras_object(
             return model_from_config({"class": name, **config["config"]})
         if name in layers.classes():
             return layers.deserialize(dict(config))
-        for module in _MODULES:
-            kind = getattr(module, str(name), None)
-            if isinstance(kind, type):
-                options = dict(config["config"])
-                return (
-                    kind.from_config(options) if hasattr(kind, "from_config") else kind(**options)
-                )
+        place = str(config.get("module")).split(".")  # losses and metrics have names in common
+        meant = [module for module in _MODULES if module.__name__.split(".")[-1] in place]
+        for module in [*meant, *_MODULES]:
+            if isinstance(getattr(module, str(name), None), type):
+                return module.deserialize({"class_name": name, "config": inner})
     raise ValueError(f"found the class {checks.shown(name)}, which is not known here, wanted "
                      "custom_objects with it")  # fmt: skip
+
+
+def _function(given: Any) -> Any:
+    """A registered function, or an activation, by its name; an activation by its arguments."""
+    if isinstance(given, Mapping):
+        return activations.deserialize(given)
+    found = get_registered_object(str(given))
+    if found is None and given not in activations.names():
+        raise ValueError(
+            f"found the function {checks.shown(given)}, which is not known here, wanted "
+            "custom_objects with it"
+        )
+    return activations.get(given) if found is None else found
 
 
 def _module_of(obj: Any) -> str | None:

@@ -13,7 +13,7 @@ Partial = Callable[..., Array]
 
 
 def element_wise(function: Callable[..., Array], *partials: Partial) -> Callable[..., Any]:
-    """What computes `function` and remembers it, with a partial derivative for each input."""
+    """`function`, recorded when it computes, with a partial derivative for each input."""
 
     def call(*inputs: Any) -> Any:
         values = [np.asarray(plain(given)) for given in inputs]

@@ -244,7 +244,8 @@ def one_of(name: str, value: Any, words: tuple[Any, ...]) -> Any:
     if isinstance(value, str) and value in words:
         return str(value)
     shown_words = [repr(word) for word in words]
-    wanted = f"{', '.join(shown_words[:-1])} or {shown_words[-1]}"
+    before = ", ".join(shown_words[:-1])
+    wanted = f"{before} or {shown_words[-1]}" if before else shown_words[-1]
     raise ValueError(f"{name}: found {shown(value)}, wanted {wanted}")
 
 

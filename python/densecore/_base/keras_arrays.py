@@ -9,7 +9,7 @@ from .subnormals import flush_subnormals
 
 
 class Tensor(np.ndarray):
-    """What a model or a layer returns when it is called: an array with ``.numpy()``.
+    """The result of a call of a model or a layer: an array with ``.numpy()``.
 
     Whatever is computed with it is a plain array.
     """
@@ -90,7 +90,7 @@ def named(
 
 
 def as_tensors(result: Any) -> Any:
-    """What a model returned, with each array as a `Tensor`."""
+    """A model's results, with each array as a `Tensor`."""
     if isinstance(result, dict):
         return {key: as_tensors(part) for key, part in result.items()}
     if isinstance(result, list):

@@ -80,7 +80,7 @@ def name_that_finds(thing: Any) -> str | None:
 
 
 def described(value: Any) -> Any:
-    """What a configuration holds of one of a layer's arguments: JSON-able where the value is.
+    """A configuration's entry for one of a layer's arguments: JSON-able where the value is.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ class Registry(Generic[T]):
         return [*self._makers, *self._aliases]
 
     def maker(self, name: Any, custom_objects: Custom | None = None) -> Any:
-        """What makes the kind of a name: its class; a class or function of a user's comes first.
+        """The class of a name; a class or function of a user's comes first.
 
         Raises
         ------
@@ -284,7 +284,7 @@ class Registry(Generic[T]):
         return made
 
     def serialize(self, thing: T) -> dict[str, Any]:
-        """What `deserialize` makes an equal object of; JSON-able, in Keras's form."""
+        """The configuration from which `deserialize` makes an equal object; JSON-able."""
         if not hasattr(thing, "get_config"):
             raise TypeError(
                 f"{self.what}: found {checks.shown(thing)}, wanted a {self.base.__name__}"
@@ -303,7 +303,7 @@ def _mapping(custom_objects: Custom | None) -> Custom:
 
 
 def public(namespace: Mapping[str, Any], *more: str) -> list[str]:
-    """What ``from package import *`` takes: the package's own classes, functions and objects.
+    """The names for ``from package import *``: the package's own classes, functions and objects.
 
     Set as ``globals()["__all__"]``, it is not seen by type checkers, which take every name that
     the package's modules define; a list by hand would be one more place to edit.

@@ -21,7 +21,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         (
             f"{_ONE_ROW}, without neighbourhood; Flatten makes one of an image",
             "Conv* Separable* Depthwise* MaxPool* AveragePool* GlobalMax* GlobalAverage* Adaptive* "
-            "ZeroPadding* Cropping* UpSampling* SpatialDropout*",
+            "ZeroPadding* Cropping* UpSampling* SpatialDropout2D SpatialDropout3D",
         ),
         (
             f"{_ONE_ROW}, without order; give a window of a series as one row",
@@ -55,8 +55,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         (_BEFORE, "load_img img_to_array array_to_img save_img "
          "get_file FeatureSpace text_dataset* image_dataset* audio_dataset* "
          "split_dataset bounding_boxes"),
-        ("nothing in a model file is executed; a configuration holds numbers and names",
-         "legacy"),
+        ("nothing in a model file is executed; a configuration holds numbers and names", "legacy"),
         ("model.plot() draws a model", "model_to_dot"),
     ],
     "datasets": [

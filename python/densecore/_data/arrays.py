@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base import core
-from .._base.dtypes import Array
+from .._base.dtypes import Array, real_dtype
 from .interop import of_objects, to_numpy
 
 
@@ -167,7 +167,7 @@ def _as_core_number(array: Array) -> Array:
     """The array in one of the types that the core checks, without a copy if it has one."""
     kind, size = array.dtype.kind, array.dtype.itemsize
     if kind == "f" or (kind == "u" and size == 8):
-        name = "float32" if array.dtype.name == "float32" else "float64"
+        name = real_dtype(array.dtype)
     else:
         name = "int32" if kind == "i" and size == 4 else "int64"
     return np.require(array, np.dtype(name), ["C", "A"])
@@ -176,10 +176,11 @@ def _as_core_number(array: Array) -> Array:
 def as_weights(value: Any, dtype: np.dtype[Any], rows: int, allow_zeros: bool = False) -> Array:
     """Sample weights as a vector (rows,): finite, not negative, not all zero."""
     array = _numeric("sample_weight", value)
+    if array.shape == (rows, 1):  # as Keras takes it
+        array = array.reshape(rows)
     if array.shape != (rows,):
         raise ValueError(f"sample_weight: found shape {array.shape}, wanted {(rows,)}")
-    exact = np.float32 if array.dtype.name == "float32" else np.float64
-    core.check_weights(np.require(array, exact, ["C", "A"]))
+    core.check_weights(np.require(array, real_dtype(array.dtype), ["C", "A"]))
     converted = as_dtype("sample_weight", array, dtype)
     if rows > 0 and not converted.any():
         if array.any():

@@ -47,7 +47,7 @@ class Passes:
     began = 0
 
     def pass_of(self, number: int, there: int, steps: int) -> tuple[int, range]:
-        """Which pass over the data an epoch belongs to, counted as epochs, and its batches."""
+        """The pass over the data that an epoch belongs to, counted as epochs, and its batches."""
         passes, part = divmod(number - self.began, -(-there // steps))
         return self.began + passes, range(part * steps, min((part + 1) * steps, there))
 
@@ -130,7 +130,12 @@ class Indexed(Passes):
 
 
 class Stream:
-    """Batches of an iterable: from its beginning in each epoch; of an iterator, where it stands."""
+    """Batches of an iterable, from its beginning in each epoch; of an iterator, where it stands.
+
+    With a number of steps an epoch goes on where the one before it has ended, and ends with the
+    data (see `Passes`); then the data starts again. An epoch whose number is not above the last
+    one's is another look at the same data: an evaluation starts at its beginning each time.
+    """
 
     rows: int | None = None
 
@@ -138,7 +143,8 @@ class Stream:
         self._batches = batches
         self._iterator: Iterator[Any] = iter(batches)
         self._once = self._iterator is batches
-        self._begun = False
+        self._last: int | None = None
+        self._fresh = True
         self._convert = convert
         self._peeked: list[Any] = []
         self.steps: int | None = steps
@@ -155,12 +161,18 @@ class Stream:
         return parts_of(self._peeked[0])[0]
 
     def epoch(self, number: int, seed: int) -> Iterator[Batch]:
-        if self._begun and not self._once:
-            self._iterator = iter(self._batches)
-        self._begun = True
+        again = self._last is not None and (self._wanted is None or number <= self._last)
+        self._last = number
+        if again:
+            self._restart()
+        from_start = self._fresh
         count = 0
         while self._wanted is None or count < self._wanted:
-            item = self._peeked.pop() if self._peeked else next(self._iterator, _END)
+            item = self._next()
+            if item is _END and not from_start and count == 0:  # the epoch before had the last one
+                self._restart()
+                from_start = self._fresh
+                item = self._next()
             if item is _END:
                 break
             yield _converted(self._convert, item, count)
@@ -168,11 +180,21 @@ class Stream:
         if self._wanted is not None and count == self._wanted:
             return
         self.exhausted = self._once
-        if self._wanted is not None and count > 0:
+        if self._wanted is not None and count > 0 and (from_start or self._once):
             warn(
                 f"the data ran out after {count} of {self._wanted} steps"
                 + (": training ends here" if self._once else ""),
             )
+        self._restart()
+
+    def _next(self) -> Any:
+        self._fresh = False
+        return self._peeked.pop() if self._peeked else next(self._iterator, _END)
+
+    def _restart(self) -> None:
+        if not self._once:
+            self._iterator = iter(self._batches)
+            self._fresh = True
 
 
 _END = object()

@@ -1,4 +1,4 @@
-"""What other libraries hold numbers in, as NumPy sees it: without a copy where that can be.
+"""Other libraries' arrays as NumPy's: without a copy where that can be.
 
 None of them is imported here: an object of theirs means that its library has been.
 """

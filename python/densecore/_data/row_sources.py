@@ -39,10 +39,10 @@ def part(rows: Rows, begin: int, end: int) -> Rows:
     return rows[begin:end] if isinstance(rows, np.ndarray) else rows.slice(begin, end)
 
 
-def take(rows: Rows, which: slice | NDArray[np.int64]) -> NDArray[Any]:
+def take(rows: Rows, which: slice | NDArray[np.int64]) -> Array:
     """Some of the rows as an array: a range without a copy if there is one, others copied."""
     if isinstance(rows, np.ndarray):
-        found: NDArray[Any] = rows[which]
+        found: Array = rows[which]
         return found
     if isinstance(which, slice):
         begin, end, _ = which.indices(len(rows))

@@ -5,7 +5,7 @@ from typing import Any
 
 
 def leaves(structure: Any) -> list[Any]:
-    """What a structure holds, in order; dictionaries in the order of their entries."""
+    """A structure's leaves, in order; dictionaries in the order of their entries."""
     return list(_leaves(structure))
 
 

@@ -32,7 +32,7 @@ _LARGEST_CONFIG = 64 * 2**20
 
 
 class KerasFile(NamedTuple):
-    """What a file says.
+    """The contents of a file.
 
     Attributes
     ----------
@@ -304,7 +304,7 @@ def read_weights(path: StrPath) -> Weights:
 
 
 def _entry(layer: Any, pairs: list[tuple[Any, Mapping[str, Any]]]) -> Mapping[str, Any]:
-    """What a configuration has for a layer, an input or a model; appended with it to `pairs`, if it
+    """A configuration's entry for a layer, an input or a model. Both are appended to `pairs` if it
     may have arrays of its own."""
     config: dict[str, Any] = {"name": layer.name}
     entry: Mapping[str, Any] = {"class_name": type(layer).__name__, "config": config}

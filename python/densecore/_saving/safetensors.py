@@ -37,7 +37,7 @@ _ALIGNMENT = 64
 
 
 class TensorInfo(NamedTuple):
-    """What the header says of a tensor; `begin` and `end` count from the start of the data."""
+    """The header's entry for a tensor; `begin` and `end` count from the start of the data."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]

@@ -6,6 +6,7 @@
 They are given to ``fit(callbacks=[...])``. A class of one's own derives from `Callback`.
 """
 
+from .averages import SwapEMAWeights
 from .backup import BackupAndRestore
 from .base import Callback, CallbackList
 from .checkpoints import ModelCheckpoint
@@ -27,6 +28,7 @@ __all__ = [
     "ModelCheckpoint",
     "ProgressBar",
     "ReduceLROnPlateau",
+    "SwapEMAWeights",
     "TensorBoard",
     "TerminateOnNaN",
     "TimeLimit",

@@ -285,7 +285,7 @@ def _others(callback: Callback) -> list[Callback]:
 
 
 def _identity(model: "Model") -> dict[str, Any]:
-    """What a model must have in common with the one of a backup."""
+    """The properties that a model must share with the model of a backup."""
     config = model._architecture()
     layers = [{**layer, "name": None} for layer in config["layers"]]
     return {

@@ -1,4 +1,4 @@
-"""What listens to training: the base class of callbacks, and the list that `fit` calls."""
+"""The base class of callbacks, and the list of them that `fit` calls."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -64,7 +64,7 @@ class Callback:
             direction.ask(model)
 
     def get_state(self) -> dict[str, Any]:
-        """What `BackupAndRestore` keeps of this callback: what JSON can hold, and arrays."""
+        """The state of this callback in a backup: values that JSON holds, and arrays."""
         return {}
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -219,7 +219,7 @@ class CallbackList:
 
     Parameters
     ----------
-    callbacks : iterable of Callback, a Callback, or None
+    callbacks : Callback, or iterable of them, optional
     model : Sequential, optional
     **params
         What `set_params` gives to each.

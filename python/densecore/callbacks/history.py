@@ -1,6 +1,7 @@
 """History: what a training run reported, epoch by epoch, and its picture."""
 
 import os
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from .._base import checks
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from ..models.model import Model
 
 
 class History(Callback):
@@ -27,6 +30,8 @@ class History(Callback):
     params : dict
         ``epochs``, ``steps``, ``batch_size``, ``rows``, ``verbose``, ``metrics`` (the names that an
         epoch has), ``validation_freq``.
+    model : Model or None
+        The trained model, as long as there is one.
     message : str
         Why a solver stopped; empty after steps of an optimizer.
     """
@@ -46,6 +51,20 @@ class History(Callback):
         self.directions: dict[str, bool] = {}
         # The epochs of each number, as they were seen.
         self._epochs: dict[str, list[int]] = {}
+
+    @property  # type: ignore[override]
+    def model(self) -> "Model | None":
+        """The model that was trained; None in a copy or after the model is gone."""
+        found = vars(self).get("_trained")
+        return None if found is None else found()
+
+    @model.setter
+    def model(self, model: "Model | None") -> None:
+        # The model has the history: a circle would keep both until Python looks for circles.
+        vars(self)["_trained"] = None if model is None else weakref.ref(model)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_trained"}
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Forget an earlier training."""

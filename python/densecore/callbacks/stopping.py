@@ -132,9 +132,9 @@ class TerminateOnNaN(Callback):
 
     Parameters
     ----------
-    every_batch : bool
-        Keras looks after each batch. By default this looks after each epoch, which leaves the loop
-        in the core; True is Keras's way.
+    every_batch : bool, default False
+        Whether to look after each batch, as Keras does; else after each epoch, which leaves the
+        loop in the core.
     """
 
     def __init__(self, every_batch: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What several commands take: how a table is read, and files that must be different ones."""
+"""Options of several commands: how a table is read, and files that must be different ones."""
 
 import argparse
 import os

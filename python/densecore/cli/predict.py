@@ -70,6 +70,9 @@ def run(options: argparse.Namespace) -> int:
             for j, name in enumerate(target.names):
                 header += [f"{name}_low", f"{name}_high"]
                 columns += [[f"{value:.9g}" for value in end[:, j]] for end in ends]
+    for note in table.notes:
+        if "left out" in note:  # there are fewer answers than lines
+            print(f"densecore predict: {options.data}: {note}", file=sys.stderr)
     if seen.counts:
         print(f"densecore predict: {options.data}: {seen.sentence()}", file=sys.stderr)
     text = io.StringIO()

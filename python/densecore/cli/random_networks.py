@@ -65,7 +65,7 @@ def neighbours(workload: Workload) -> dict[str, Workload]:
 
 
 def expected_work(workload: Workload) -> float:
-    """What a step should take, in the time of a multiply-add: the products, the update of the
+    """The expected time of a step, in that of a multiply-add: the products, the update of the
     parameters, and the activations; float64 counts twice."""
     updates = 3 * workload.parameter_count
     functions = 40 * workload.batch * sum(workload.units)

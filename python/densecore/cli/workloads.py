@@ -54,13 +54,13 @@ class Workload:
 
     @property
     def multiply_adds(self) -> int:
-        """Those of one step: forward, weight gradients, and input gradients of all but layer 1."""
+        """Those of a step: forward, weight gradients, and input gradients of all but layer 1."""
         products = [inputs * units for inputs, units, _ in self.layers]
         return self.batch * (3 * sum(products) - products[0])
 
     @property
     def forward_multiply_adds(self) -> int:
-        """Those of the prediction of one row."""
+        """The multiply-adds of the prediction of one row."""
         return sum(inputs * units for inputs, units, _ in self.layers)
 
     @property

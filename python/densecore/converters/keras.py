@@ -15,7 +15,7 @@ from .. import (
     schedules,
 )
 from .._base import checks
-from .._base.dtypes import Array
+from .._base.dtypes import DTYPES, Array
 from .._base.warn import warn
 from .._saving import keras_files
 from ..export.keras_optimizers import argument_names
@@ -127,10 +127,10 @@ def _model(config: Mapping[str, Any], arrays: Arrays, name: str | None) -> Model
             dtypes.add(dtype_name(entry["config"].get("dtype")) or "float32")
     if not dtypes:
         raise ValueError("from_keras: found no layers, wanted at least one")
-    if len(dtypes) > 1 or not dtypes <= {"float32", "float64"}:
+    if len(dtypes) > 1 or not dtypes <= DTYPES.keys():
         raise ValueError(
-            f"from_keras: found the dtypes {', '.join(sorted(dtypes))}, wanted float32 or float64 "
-            "everywhere"
+            f"from_keras: found the dtypes {', '.join(sorted(dtypes))}, wanted "
+            f"{' or '.join(DTYPES)} everywhere"
         )
     dtype = dtypes.pop()
     if _is_stack(config):
@@ -189,7 +189,7 @@ def _optimizer(entry: Any) -> optimizers.Optimizer:
 
 
 def _structure(function: Callable[[Any], Any], entry: Any) -> Any:
-    """What a function makes of serialized objects, one or those of several outputs."""
+    """A function applied to serialized objects, one or those of several outputs."""
     if isinstance(entry, Mapping) and "class_name" not in entry:
         return {key: _structure(function, part) for key, part in entry.items()}
     if isinstance(entry, list | tuple):

@@ -200,7 +200,7 @@ def _input(entry: Entry) -> layers.Input:
 
 
 def _arguments(entry: Entry, node: Any, values: Mapping[Any, Any]) -> list[Any]:
-    """What a call takes: symbols, lists of them, numbers and slices."""
+    """The arguments of a call: symbols, lists of them, numbers and slices."""
 
     def symbol(key: Any) -> Any:
         if tuple(key) not in values:
@@ -249,7 +249,7 @@ def _arguments(entry: Entry, node: Any, values: Mapping[Any, Any]) -> list[Any]:
 
 
 def _operation(entry: Entry, arguments: list[Any]) -> Any:
-    """What a function of ``keras.ops`` makes of symbols.
+    """A function of ``keras.ops`` applied to symbols.
 
     Raises
     ------

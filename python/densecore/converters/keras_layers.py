@@ -28,12 +28,6 @@ class Config:
             value = value.get("config", {}).get("value", value)
         return value
 
-    def last_axis(self) -> None:
-        axis = self.pop("axis", -1)
-        axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
-        if axis not in (-1, 1):
-            raise ValueError(f"{self.place}: axis: found {axis!r}, wanted -1 (the features)")
-
     def refuse(self, **wanted: Any) -> None:
         """Refuse what a layer here cannot do: anything but these values."""
         for key, value in wanted.items():
@@ -163,9 +157,9 @@ def _dot(c: Config) -> layers.Layer:
 
 
 def _scale_and_center(c: Config) -> dict[str, Any]:
-    c.last_axis()
     c.refuse(beta_constraint=None, gamma_constraint=None)
     return {
+        "axis": c.pop("axis", -1),
         "epsilon": c.pop("epsilon", 1e-3),
         "center": bool(c.pop("center", True)),
         "scale": bool(c.pop("scale", True)),
@@ -192,18 +186,17 @@ def _layer_normalization(c: Config) -> layers.Layer:
 
 def _normalization(c: Config) -> layers.Layer:
     # One mean of all numbers: Keras has None in a model and an empty list in a file.
-    axis = c.config.get("axis", -1)
-    whole = axis is None or axis in ([], ())
-    c.pop("axis") if whole else c.last_axis()
+    axis = c.pop("axis", -1)
+    axis = None if axis in ([], ()) else axis
     c.pop("input_mean")
     c.pop("input_variance")
     mean, variance = c.pop("mean"), c.pop("variance")
     invert = bool(c.pop("invert", False))
-    return layers.Normalization(None if whole else -1, mean, variance, invert)
+    return layers.Normalization(axis, mean, variance, invert)
 
 
 def _dropout(kind: Callable[[float], layers.Layer]) -> Callable[[Config], layers.Layer]:
-    """What makes one of the kinds of dropout."""
+    """A function that makes one of the kinds of dropout."""
 
     def make(c: Config) -> layers.Layer:
         c.pop("seed")
@@ -236,7 +229,7 @@ def _einsum_dense(c: Config) -> layers.Layer:
 
 
 def _pooling(kind: type[layers.Layer]) -> Callable[[Config], layers.Layer]:
-    """What makes one of the layers that take a mean or the largest of a row's vectors."""
+    """A function that makes one of the layers of a mean or the largest of a row's vectors."""
 
     def make(c: Config) -> layers.Layer:
         c.refuse(data_format="channels_last")
@@ -250,13 +243,12 @@ def _group_normalization(c: Config) -> layers.Layer:
 
 
 def _rms_normalization(c: Config) -> layers.Layer:
-    c.last_axis()
-    return layers.RMSNormalization(epsilon=c.pop("epsilon", 1e-6), trainable=c.trainable)
+    axis = c.pop("axis", -1)
+    return layers.RMSNormalization(axis, epsilon=c.pop("epsilon", 1e-6), trainable=c.trainable)
 
 
 def _unit_normalization(c: Config) -> layers.Layer:
-    c.last_axis()
-    return layers.UnitNormalization()
+    return layers.UnitNormalization(c.pop("axis", -1))
 
 
 def _noise(c: Config) -> layers.Layer:
@@ -280,7 +272,7 @@ def _category_encoding(c: Config) -> layers.Layer:
 
 
 def _lookup(kind: Callable[..., layers.Layer], text: bool) -> Callable[[Config], layers.Layer]:
-    """What makes one of the look-ups."""
+    """A function that makes one of the look-ups."""
 
     def make(c: Config) -> layers.Layer:
         c.refuse(sparse=False, pad_to_max_tokens=False, idf_weights=None, encoding="utf-8")
@@ -355,6 +347,7 @@ _LAYERS: dict[str, Callable[[Config], layers.Layer]] = {
     "Rescaling": lambda c: layers.Rescaling(c.number("scale", None), c.number("offset", 0.0)),
     "Reshape": lambda c: layers.Reshape(tuple(c.pop("target_shape"))),
     "Softmax": lambda c: layers.Softmax(c.pop("axis", -1)),
+    "SpatialDropout1D": _dropout(layers.SpatialDropout1D),
     "StringLookup": _lookup(layers.StringLookup, text=True),
     "Subtract": lambda c: layers.Subtract(),
     "TimeDistributed": _time_distributed,

@@ -1,5 +1,5 @@
-"""What our exporter writes before an embedding: numbers that are no category become row 0, or a
-place that there is not."""
+"""The nodes that our exporter writes before an embedding: numbers that are no category become
+row 0, or a place outside the table."""
 
 import numpy as np
 

@@ -87,7 +87,7 @@ def _affine(x: Array, wanted: Array) -> Affine | None:
 
 
 def _normalizations(x: Array, wanted: Array, numbers: Sequence[float]) -> Iterator[Made]:
-    """What divides each row by its own deviation, then scales and shifts each feature."""
+    """Nodes that divide each row by its own deviation, then scale and shift each feature."""
     width = x.shape[1]
     groups = {int(n) for n in numbers if n == int(n) and 1 < n < width and width % n == 0}
     for epsilon in sorted({n for n in numbers if 0 <= n <= 1e-2} | {0.0, 1e-5}):

@@ -1,4 +1,4 @@
-"""What an ONNX file says: nodes and constants, read without the onnx package.
+"""The nodes and constants of an ONNX file, read without the onnx package.
 
 Nothing is executed, no other file is opened, and no array is made before as many numbers as it
 claims are known to be in the file.
@@ -45,7 +45,7 @@ class Node:
 
     @property
     def place(self) -> str:
-        """What messages call the node."""
+        """The node's name in messages."""
         return f"node {self.name or ', '.join(self.outputs)} ({self.operator})"
 
 

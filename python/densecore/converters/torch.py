@@ -7,7 +7,7 @@ from .._base.lazy import imports
 from ..models.model import Model
 from ..models.sequential import Sequential
 from .torch_graph import from_layer_graph, from_traced, set_weights
-from .torch_layers import ACTIVATIONS, CONTAINERS, LAYERS, WITHOUT_EFFECT, Reader
+from .torch_layers import ACTIVATIONS, CONTAINERS, LAYERS, WITHOUT_EFFECT, Reader, kind_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def _is_stack(module: "nn.Module") -> bool:
     """Whether a module is read without its ``forward``: it is a stack, or a module of PyTorch's
     own, which is refused by its name if it is no layer here."""
-    kind = type(module).__name__
+    kind = kind_of(module)
     if kind in CONTAINERS:
         return all(_is_stack(child) for child in module.children())
     own = type(module).__module__.startswith("torch.nn.")

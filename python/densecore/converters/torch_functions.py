@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import layers
-from .._base.dtypes import Array
 from ..activations import Activation
-from .torch_layers import array_of
+from .torch_numbers import Numbers, with_numbers
 
 if TYPE_CHECKING:  # whose module imports this one
     from .torch_graph import GraphReader
@@ -17,12 +16,14 @@ if TYPE_CHECKING:  # whose module imports this one
 #: NumPy's functions of single elements, by PyTorch's names.
 FUNCTIONS: Mapping[str, Any] = {
     "abs": np.absolute, "add": np.add, "arctan": np.arctan, "atan": np.arctan, "ceil": np.ceil,
-    "cos": np.cos, "cosh": np.cosh, "div": np.divide, "exp": np.exp, "expm1": np.expm1,
-    "floor": np.floor, "log": np.log, "log1p": np.log1p, "max": np.maximum,
-    "maximum": np.maximum, "min": np.minimum, "minimum": np.minimum, "mul": np.multiply,
-    "multiply": np.multiply, "neg": np.negative, "pow": np.power, "reciprocal": np.reciprocal,
-    "round": np.rint, "sign": np.sign, "sin": np.sin, "sinh": np.sinh, "sqrt": np.sqrt,
-    "square": np.square, "sub": np.subtract, "subtract": np.subtract, "truediv": np.divide,
+    "cos": np.cos, "cosh": np.cosh, "div": np.divide, "eq": np.equal, "exp": np.exp,
+    "expm1": np.expm1, "floor": np.floor, "ge": np.greater_equal, "gt": np.greater,
+    "isnan": np.isnan, "le": np.less_equal, "log": np.log, "log1p": np.log1p, "lt": np.less,
+    "max": np.maximum, "maximum": np.maximum, "min": np.minimum, "minimum": np.minimum,
+    "mul": np.multiply, "multiply": np.multiply, "ne": np.not_equal, "neg": np.negative,
+    "pow": np.power, "reciprocal": np.reciprocal, "round": np.rint, "sign": np.sign,
+    "sin": np.sin, "sinh": np.sinh, "sqrt": np.sqrt, "square": np.square, "sub": np.subtract,
+    "subtract": np.subtract, "truediv": np.divide,
 }  # fmt: skip
 #: Activations, by PyTorch's names.
 ACTIVATION_NAMES: Mapping[str, str] = {
@@ -36,33 +37,6 @@ _ARGUMENTS = {"celu": "alpha", "elu": "alpha", "leaky_relu": "negative_slope"}
 _WITHOUT_EFFECT = ("clone", "contiguous", "detach", "double", "float", "to", "type_as")
 
 Options = Mapping[str, Any]
-
-
-class Numbers:
-    """A parameter or a buffer that a ``forward`` uses itself.
-
-    Attributes
-    ----------
-    name : str
-    trainable : bool
-    """
-
-    def __init__(self, module: Any, name: str) -> None:
-        for part in name.split("."):
-            module = getattr(module, part)
-        self.name, self.trainable = name, bool(getattr(module, "requires_grad", False))
-        self._tensor = module
-
-    @property
-    def array(self) -> Array:
-        """The numbers.
-
-        Raises
-        ------
-        ValueError
-            They are of another type than float32 and float64.
-        """
-        return array_of(self.name, self._tensor)
 
 
 def without_row(x: Any) -> bool:
@@ -85,7 +59,7 @@ def _axis(x: Any, given: Any, what: str = "dim") -> int:
 
 
 def call(reader: "GraphReader", name: str, taken: list[Any], options: Options) -> Any:
-    """What a function or a method makes of symbols.
+    """A function or a method applied to symbols.
 
     Raises
     ------
@@ -94,7 +68,9 @@ def call(reader: "GraphReader", name: str, taken: list[Any], options: Options) -
     """
     x = taken[0]
     if any(isinstance(each, Numbers) for each in taken):
-        return _with_numbers(reader, name, taken, options)
+        return with_numbers(reader, name, FUNCTIONS.get(name), taken, options)
+    if isinstance(x, Stacked):
+        return _of_stacked(name, taken, options)
     if name in ACTIVATION_NAMES:
         return layers.Activation(_activation(name, taken, options))(x)
     if name in _WITHOUT_EFFECT:
@@ -107,39 +83,6 @@ def call(reader: "GraphReader", name: str, taken: list[Any], options: Options) -
     known = sorted({*ACTIVATION_NAMES, *FUNCTIONS, *_OTHERS, *_WITHOUT_EFFECT})
     arguments = f" with {', '.join(options)}" if function is not None and options else ""
     raise ValueError(f"found {name}{arguments}, wanted one of: {', '.join(known)}")
-
-
-def _with_numbers(reader: "GraphReader", name: str, taken: Sequence[Any], options: Options) -> Any:
-    """A product with a parameter, as the layer whose array it is."""
-    x, *rest = taken
-    if isinstance(x, Numbers) and name in ("mul", "add") and len(rest) == 1:
-        x, rest = rest[0], [x]
-    if isinstance(x, Numbers) or not all(isinstance(each, Numbers | type(None)) for each in rest):
-        raise ValueError("found numbers outside of modules, wanted them in Linear and such")
-    numbers = [each for each in [*rest, *options.values()] if isinstance(each, Numbers)]
-    arrays = [each.array for each in numbers]
-    trainable = numbers[0].trainable
-    if name in ("linear", "matmul") and arrays[0].ndim == 2 and len(arrays) <= 2:
-        kernel = arrays[0].T if name == "linear" else arrays[0]
-        layer: layers.Layer = layers.Dense(
-            kernel.shape[1], use_bias=len(arrays) > 1, trainable=trainable
-        )
-        given = {"kernel": kernel} | ({"bias": arrays[1]} if len(arrays) > 1 else {})
-    elif name == "mul" and arrays[0].size == 1 and not trainable:
-        return x * float(arrays[0].ravel()[0])
-    elif name == "mul" and arrays[0].ravel().shape == x.row and len(arrays) == 1:
-        layer, given = layers.Scale(trainable=trainable), {"scale": arrays[0].ravel()}
-    elif name == "add" and arrays[0].size == 1 and not trainable:
-        return x + float(arrays[0].ravel()[0])
-    else:
-        shapes = " and ".join(str(each.shape) for each in arrays)
-        raise ValueError(
-            f"found numbers outside of modules, of shape {shapes} in {name}, wanted them in Linear "
-            "and such, or in linear, @, and * of vectors"
-        )
-    reader.weights.append((layer, given))
-    reader.dtypes |= {each.dtype.name for each in arrays}
-    return layer(x)
 
 
 def _activation(name: str, taken: Sequence[Any], options: Options) -> Activation:
@@ -178,9 +121,32 @@ def _concatenated(taken: list[Any], options: Options) -> Any:
 def _stacked(taken: list[Any], options: Options) -> Any:
     parts = taken[0]
     axis = _option(taken, options, 1, "dim", 0)
+    if axis == 0:
+        return Stacked(parts)
     if axis != 1 or any(part.row != parts[0].row for part in parts):
-        raise ValueError(f"found stack with dim={axis}, wanted 1, and rows of one shape")
+        raise ValueError(f"found stack with dim={axis}, wanted 0 or 1, and rows of one shape")
     return layers.concatenate([layers.Reshape((1, *part.row))(part) for part in parts], 1)
+
+
+class Stacked(list[Any]):
+    """Symbols that are stacked before their rows: the members of an ensemble."""
+
+
+#: What becomes of them.
+_JOINED: Mapping[str, Any] = {
+    "amax": layers.maximum, "amin": layers.minimum, "mean": layers.average, "sum": layers.add,
+}  # fmt: skip
+
+
+def _of_stacked(name: str, taken: list[Any], options: Options) -> Any:
+    parts, axis = taken[0], _option(taken, options, 1, "dim", None)
+    axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
+    if name == "getitem" and isinstance(taken[1], int):
+        return parts[taken[1]]
+    if name not in _JOINED or axis != 0 or _option(taken, options, 2, "keepdim", False):
+        known = ", ".join(_JOINED)
+        raise ValueError(f"found {name} of what is stacked along 0, wanted {known} along 0")
+    return _JOINED[name](list(parts)) if len(parts) > 1 else parts[0]
 
 
 def _flattened(taken: list[Any], options: Options) -> Any:
@@ -281,7 +247,7 @@ def _reduced(kind: str) -> Callable[[list[Any], Options], Any]:
 
 
 def _cosines(taken: list[Any], options: Options) -> Any:
-    """Of vectors; PyTorch's smallest product of lengths, 1e-8, is Keras's 1e-12 here."""
+    """The cosine of vectors; for PyTorch's smallest product of lengths, 1e-8, Keras's 1e-12."""
     dim = _option(taken, options, 2, "dim", 1)
     if len(taken[0].row) != 1 or len(taken[1].row) != 1 or _axis(taken[0], dim) != 1:
         raise ValueError(f"found dim={dim} of rows of shape {taken[0].row}, wanted vectors")
@@ -377,6 +343,17 @@ def _normalized(taken: list[Any], options: Options) -> Any:
     return layers.UnitNormalization()(x)
 
 
+def _masked(taken: list[Any], options: Options) -> Any:
+    x, mask = taken[0], _option(taken, options, 1, "mask", None)
+    return np.where(mask, _option(taken, options, 2, "value", 0.0), x)
+
+
+def _without_nan(taken: list[Any], options: Options) -> Any:
+    names = ("nan", "posinf", "neginf")
+    given = {key: _option(taken, options, place, key, None) for place, key in enumerate(names, 1)}
+    return np.nan_to_num(taken[0], **{k: v for k, v in given.items() if v is not None})
+
+
 def _dropped(taken: list[Any], options: Options) -> Any:
     return layers.Dropout(float(_option(taken, options, 1, "p", 0.5)))(taken[0])
 
@@ -414,9 +391,11 @@ _OTHERS: Mapping[str, Callable[[list[Any], Options], Any]] = {
     "clamp": _clamped, "clip": _clamped, "concat": _concatenated, "concatenate": _concatenated,
     "cosine_similarity": _cosines, "dropout": _dropped, "flatten": _flattened,
     "getattr": _attribute, "getitem": _item, "glu": _gated, "hardtanh": _hard_tanh,
-    "layer_norm": _layer_norm, "matmul": _products, "max": _largest, "mean": _reduced("mean"),
-    "narrow": _narrowed, "normalize": _normalized, "permute": _permuted, "reshape": _viewed,
+    "layer_norm": _layer_norm, "masked_fill": _masked, "matmul": _products, "max": _largest,
+    "mean": _reduced("mean"), "nan_to_num": _without_nan, "narrow": _narrowed,
+    "normalize": _normalized, "permute": _permuted, "reshape": _viewed,
     "rsub": lambda taken, _: taken[1] - taken[0], "size": _size,
     "split": _parts(_split_sizes), "squeeze": _squeezed, "stack": _stacked, "sum": _reduced("sum"),
     "transpose": _transposed, "unsqueeze": _unsqueezed, "view": _viewed,
+    "where": lambda taken, _: np.where(*taken),
 }  # fmt: skip

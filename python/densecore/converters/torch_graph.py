@@ -1,6 +1,6 @@
 """PyTorch modules whose ``forward`` is more than a stack, as graphs of layers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import layers
@@ -10,8 +10,9 @@ from ..layers.merge import Merge
 from ..layers.weight import Zeros
 from ..models.functional import Functional
 from ..models.model import Model
-from .torch_functions import ACTIVATION_NAMES, FUNCTIONS, Numbers, call, without_row
-from .torch_layers import ACTIVATIONS, CONTAINERS, LAYERS, WITHOUT_EFFECT, Reader
+from .torch_functions import ACTIVATION_NAMES, FUNCTIONS, call, without_row
+from .torch_layers import ACTIVATIONS, CONTAINERS, LAYERS, WITHOUT_EFFECT, Reader, kind_of
+from .torch_numbers import Numbers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,7 +42,7 @@ def _is_read_as_one(module: "nn.Module") -> bool:
     """Whether a stack has only what `Reader` knows wherever it stands: activations then become a
     part of the dense layers before them."""
     for child in module.children():
-        kind = type(child).__name__
+        kind = kind_of(child)
         if kind in CONTAINERS:
             if not _is_read_as_one(child):
                 return False
@@ -64,16 +65,17 @@ class GraphReader:
         self.weights: list[tuple[layers.Layer, dict[str, Any]]] = []
         self.dtypes: set[str] = set()
         self._made: dict[int, list[layers.Layer]] = {}
+        self._of_numbers: dict[tuple[Any, ...], layers.Layer] = {}
 
     def module(self, place: str, module: "nn.Module", given: Sequence[Any]) -> list[Any]:
-        """What a module makes of symbols; one that is called again has the same layers.
+        """A module applied to symbols; one that is called again has the same layers.
 
         Raises
         ------
         ValueError
             It cannot be layers here; the message names its place.
         """
-        kind = type(module).__name__
+        kind = kind_of(module)
         if kind == "LayerGraph":
             return self.layer_graph(place, module, given)
         if kind in CONTAINERS and not _is_read_as_one(module):
@@ -117,7 +119,7 @@ class GraphReader:
         if kind == "Permute":
             return [layers.Permute(module.dims)]
         if kind == "Pool":
-            return [_POOLS[module.kind](module.keepdims)]
+            return [_POOLS[module.kind](keepdims=module.keepdims)]
         if kind == "Zeros":
             return [Zeros()]
         if kind == "Element":
@@ -128,8 +130,33 @@ class GraphReader:
         self.dtypes |= reader.dtypes
         return reader.layers
 
+    def parameters(
+        self, key: tuple[Any, ...], arrays: Mapping[str, Any], make: Callable[[], layers.Layer]
+    ) -> layers.Layer:
+        """The layer that has numbers as its arrays; the same at each use.
+
+        Parameters
+        ----------
+        key : tuple
+            The kind of use, and the keys of the numbers.
+
+        Raises
+        ------
+        ValueError
+            A parameter that is trained is used in another way, too: two layers would have it.
+        """
+        if key in self._of_numbers:
+            return self._of_numbers[key]
+        layer = make()
+        if layer.trainable and any(set(key[1:]) & set(other[1:]) for other in self._of_numbers):
+            raise ValueError("found a parameter that is used in several ways, wanted one")
+        self._of_numbers[key] = layer
+        self.weights.append((layer, dict(arrays)))
+        self.dtypes |= {array.dtype.name for array in arrays.values()}
+        return layer
+
     def layer_graph(self, place: str, module: "nn.Module", given: Sequence[Any]) -> list[Any]:
-        """What a graph of this package makes of symbols."""
+        """A graph of this package applied to symbols."""
         values = dict(zip(module.inputs, given, strict=True))
         for key, taken, made in module.calls:
             where = f"{place}.{key}" if place else key
@@ -208,7 +235,7 @@ def from_traced(module: "nn.Module", input_shape: Any, name: str | None) -> Mode
 
     class Tracer(torch.fx.Tracer):  # type: ignore[misc,name-defined,unused-ignore]
         def is_leaf_module(self, child: "nn.Module", place: str) -> bool:
-            kind = type(child).__name__
+            kind = kind_of(child)
             known = (*LAYERS, *ACTIVATIONS, *WITHOUT_EFFECT, "LayerGraph", "Flatten", "GLU",
                      "CosineSimilarity")  # fmt: skip
             return kind in known or bool(super().is_leaf_module(child, place))
@@ -300,7 +327,7 @@ def _features_of(node: Any, parts: Mapping[str, Any]) -> int | None:
     for user in node.users:
         if user.op == "call_module":
             module = parts[user.target]
-            kind = type(module).__name__
+            kind = kind_of(module)
             if _features(module) is not None:
                 return _features(module)
             keeps = kind in ACTIVATIONS or kind in WITHOUT_EFFECT or "Dropout" in kind

@@ -1,22 +1,28 @@
 """PyTorch's modules as layers. The caller has PyTorch; this file does not import it."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import layers
+from .._base.dtypes import DTYPES, Array
 from ..activations import Activation
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Array = NDArray[Any]
 
 # What PyTorch calls the modules that wrap others one after another, and those without effect.
 CONTAINERS = ("Sequential", "ModuleList")
 WITHOUT_EFFECT = ("Identity",)
+
+
+def kind_of(module: "nn.Module") -> str:
+    """The name of a module's class, without that of its parametrizations (weight_norm): its weight
+    is what they make of their own."""
+    kind = type(module).__name__
+    return kind.removeprefix("Parametrized") if hasattr(module, "parametrizations") else kind
 
 
 def array_of(place: str, tensor: "Tensor") -> Array:
@@ -28,68 +34,65 @@ def array_of(place: str, tensor: "Tensor") -> Array:
         It is of another type than float32 or float64.
     """
     kind = str(tensor.dtype).removeprefix("torch.")
-    if kind not in ("float32", "float64"):
+    if kind not in DTYPES:
         raise ValueError(
-            f"{place}: found numbers of {kind}, wanted float32 or float64 (module.float() or "
+            f"{place}: found numbers of {kind}, wanted {' or '.join(DTYPES)} (module.float() or "
             "module.double() converts them)"
         )
     return np.asarray(tensor.detach().cpu().numpy())
 
 
-def _last_axis(place: str, module: "nn.Module") -> None:
-    if module.dim not in (1, -1, None):  # None: 1 for vectors
-        raise ValueError(f"{place}: found dim={module.dim}, wanted 1 or -1 (the features)")
+def _axis(place: str, module: "nn.Module") -> int:
+    """The axis of a softmax, as Keras counts it too; whether it is the last one, the rows show."""
+    axis = 1 if module.dim is None else int(module.dim)
+    if axis != -1 and axis < 1:
+        raise ValueError(f"{place}: found dim={axis}, wanted -1 (the features)")
+    return axis
 
 
-def _softmax(name: str) -> Callable[[str, Any], Activation]:
-    def make(place: str, module: "nn.Module") -> Activation:
-        _last_axis(place, module)
-        return Activation(name)
+class _Between(NamedTuple):
+    """An activation of `factor` x + `shift`, times `scale`, plus `offset`."""
 
-    return make
+    activation: Activation
+    factor: float
+    shift: float
+    scale: float
+    offset: float
 
 
-def _hard_tanh(place: str, module: "nn.Module") -> Activation:
+def _hard_tanh(place: str, module: "nn.Module") -> "Activation | _Between":
     if (module.min_val, module.max_val) == (-1, 1):
         return Activation("hard_tanh")
-    if module.min_val == 0 and module.max_val > 0:
+    if module.min_val == 0:
         return Activation("relu", max_value=float(module.max_val))
-    raise ValueError(
-        f"{place}: found the limits {module.min_val} and {module.max_val}, wanted -1 and 1, or 0 "
-        "and a larger one"
-    )
+    half, middle = (module.max_val - module.min_val) / 2, (module.max_val + module.min_val) / 2
+    return _Between(Activation("hard_tanh"), 1 / half, -middle / half, half, middle)
 
 
-def _softplus(place: str, module: "nn.Module") -> Activation:
+def _softplus(place: str, module: "nn.Module") -> "Activation | _Between":
     if module.beta != 1:
-        raise ValueError(f"{place}: found beta={module.beta}, wanted 1")
+        return _Between(Activation("softplus"), module.beta, 0.0, 1 / module.beta, 0.0)
     return Activation("softplus")  # above its threshold PyTorch's is x, within 2e-9
 
 
-def _clipped(place: str, module: "nn.Module") -> Activation:
-    return Activation(
-        "relu",
-        negative_slope=module.negative_slope,
-        max_value=module.max_value,
-        threshold=module.threshold,
-    )
+def _own_function(place: str, module: "nn.Module") -> Activation:
+    return Activation(module.name, **module.parameters_)
 
 
 def _threshold(place: str, module: "nn.Module") -> Activation:
-    if module.value != 0:
-        raise ValueError(f"{place}: found value={module.value}, wanted 0")
-    return Activation("relu", threshold=float(module.threshold))
+    return Activation(
+        "threshold", threshold=float(module.threshold), default_value=float(module.value)
+    )
 
 
 def _named(name: str) -> Callable[[str, Any], Activation]:
     return lambda place, module: Activation(name)
 
 
-ACTIVATIONS: dict[str, Callable[[str, Any], Activation]] = {
+ACTIVATIONS: dict[str, Callable[[str, Any], Activation | _Between]] = {
+    "ActivationFunction": _own_function,  # of to_torch
     "CELU": lambda place, module: Activation("celu", alpha=module.alpha),
-    "ClippedReLU": _clipped,
     "ELU": lambda place, module: Activation("elu", alpha=module.alpha),
-    "Exponential": _named("exponential"),
     "GELU": lambda place, module: Activation("gelu", approximate=module.approximate == "tanh"),
     "Hardshrink": lambda place, module: Activation("hard_shrink", threshold=module.lambd),
     "Hardsigmoid": _named("hard_sigmoid"),
@@ -99,20 +102,17 @@ ACTIVATIONS: dict[str, Callable[[str, Any], Activation]] = {
         "leaky_relu", negative_slope=module.negative_slope
     ),
     "LogSigmoid": _named("log_sigmoid"),
-    "LogSoftmax": _softmax("log_softmax"),
+    "LogSoftmax": _named("log_softmax"),
     "Mish": _named("mish"),
     "ReLU": _named("relu"),
     "ReLU6": _named("relu6"),
     "SELU": _named("selu"),
     "SiLU": _named("silu"),
     "Sigmoid": _named("sigmoid"),
-    "Softmax": _softmax("softmax"),
+    "Softmax": _named("softmax"),
     "Softplus": _softplus,
     "Softshrink": lambda place, module: Activation("soft_shrink", threshold=module.lambd),
     "Softsign": _named("softsign"),
-    "SparsePlus": _named("sparse_plus"),
-    "SparseSigmoid": _named("sparse_sigmoid"),
-    "Squareplus": lambda place, module: Activation("squareplus", b=module.b),
     "Tanh": _named("tanh"),
     "Tanhshrink": _named("tanh_shrink"),
     "Threshold": _threshold,
@@ -153,7 +153,12 @@ class Reader:
         self.dtypes |= {array.dtype.name for array in arrays.values()}
         self._activates = isinstance(layer, layers.Dense)
 
-    def activate(self, activation: Activation) -> None:
+    def activate(self, activation: Activation | _Between) -> None:
+        if isinstance(activation, _Between):
+            self.add(layers.Rescaling(activation.factor, activation.shift), None)
+            self.add(layers.Activation(activation.activation), None)
+            self.add(layers.Rescaling(activation.scale, activation.offset), None)
+            return
         last = self.layers[-1] if self.layers else None
         if self._activates and isinstance(last, layers.Dense):
             # The same layer with an activation: a layer that is made does not change.
@@ -321,12 +326,15 @@ class Reader:
         ValueError
             One of them cannot be a layer; the message names its place.
         """
-        kind = type(module).__name__
+        kind = kind_of(module)
         if kind in CONTAINERS:
             for key, child in module.named_children():
                 self.read(f"{place}.{key}" if place else key, child)
         elif kind in ACTIVATIONS:
-            self.activate(ACTIVATIONS[kind](f"{place or 'module'} ({kind})", module))
+            where = f"{place or 'module'} ({kind})"
+            self.activate(ACTIVATIONS[kind](where, module))
+            if kind in ("LogSoftmax", "Softmax"):
+                self.layers[-1].axis = _axis(where, module)
         elif kind in LAYERS:
             LAYERS[kind](self, f"{place or 'module'} ({kind})", module)
         elif kind not in WITHOUT_EFFECT:

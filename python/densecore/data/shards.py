@@ -95,7 +95,7 @@ class Shards:
                 yield (x, y) if weight is None else (x, y, weight)
 
     def description(self) -> dict[str, Any]:
-        """What has to be the same on all ranks."""
+        """The settings that have to be the same on all ranks."""
         chunks = zlib.crc32(repr(self._reader.chunks).encode())
         return {"rows": self.rows, "columns": self.names, "features": self.features,
                 "lanes": self.lanes, "window": self.window, "row groups": chunks}  # fmt: skip

@@ -1,4 +1,4 @@
-"""What training asks of a communicator, and the engines' own ones in that form."""
+"""The interface of a communicator, and those of MPI, PyTorch and threads in that form."""
 
 import sys
 from time import monotonic
@@ -128,7 +128,7 @@ _mpis: dict[int, _Mpi] = {}
 
 
 def _mpi(comm: Any) -> _Mpi:
-    """That of a communicator; one for each, so that its ranks count their calls alike."""
+    """The engine of a communicator; one for each, so that its ranks count their calls alike."""
     handle = sys.modules["mpi4py.MPI"]._handleof(comm)
     found = _mpis.get(handle)
     if found is None or found.given != comm or not found.watch.copies:
@@ -194,8 +194,8 @@ def as_comm(comm: Any = None) -> Comm:
 
     Parameters
     ----------
-    comm : None, mpi4py communicator, torch ProcessGroup, or Comm
-        None is one process by itself. The module ``torch.distributed`` stands for its default
+    comm : mpi4py communicator, torch ProcessGroup, or Comm, optional
+        By default one process by itself. The module ``torch.distributed`` stands for its default
         group.
 
     Returns

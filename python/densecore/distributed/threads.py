@@ -12,7 +12,7 @@ R = TypeVar("R")
 
 
 class _Shared:
-    """What the threads of a group have in common: a place for an array of each, where they meet.
+    """The memory that the threads of a group share: a place for an array of each, where they meet.
 
     Not `threading.Barrier`, which cannot tell a rank that has returned from one that is late.
     """

@@ -1,4 +1,4 @@
-"""What all distributions have in common: arrays on their way to the core, and the gradients of a
+"""The base class of distributions: arrays on their way to the core, and the gradients of a
 policy's loss."""
 
 from abc import ABC, abstractmethod
@@ -63,7 +63,7 @@ class Distribution(ABC, Generic[G]):
 
     @abstractmethod
     def _gradient(self, found: Any) -> G:
-        """What the core returns for the derivatives by the parameters."""
+        """The core's results for the derivatives by the parameters."""
 
     @property
     def mode(self) -> Array:

@@ -16,7 +16,7 @@ Indices = list[NDArray[np.int64]]
 
 
 class MembersData:
-    """What the core takes: lists of one array for all members, or one each.
+    """Data as the core takes them: lists of one array for all members, or one each.
 
     Attributes
     ----------
@@ -42,6 +42,10 @@ class MembersData:
     def with_rows(self, rows: Indices | None) -> "MembersData":
         """The same arrays, and other rows of them."""
         return MembersData(self.x, self.y, self.weight, rows)
+
+    def with_weight(self, weight: list[Array] | None) -> "MembersData":
+        """The same rows, and other weights of them."""
+        return MembersData(self.x, self.y, weight, self.rows)
 
     def split(self, share: float) -> tuple["MembersData", "MembersData"]:
         """The first rows of each member, and the last `share` of them."""
@@ -220,14 +224,16 @@ def chosen_rows(
 
 def with_validation(
     data: MembersData,
+    plain: MembersData,
     members: int,
     share: float,
     given: Any,
     indices: Any,
     convert: Callable[[Any, Any, Any], MembersData],
 ) -> tuple[MembersData, MembersData | None]:
-    """What is trained on, and what is held out, from the arguments of `Ensemble.fit`.
+    """The training data and the validation data, from the arguments of `Ensemble.fit`.
 
+    `plain` are the same rows without the factors of classes, which those held out do not have.
     `convert` makes data of arrays (x, y, weights or None).
     """
     if sum((given is not None, indices is not None, bool(share))) > 1:
@@ -236,13 +242,13 @@ def with_validation(
             "validation_split, wanted at most one"
         )
     if share:
-        return data.split(share)
+        return data.split(share)[0], plain.split(share)[1]
     if indices is not None:
-        return data, data.with_rows(read_rows("validation_indices", indices, members, data))
+        return data, plain.with_rows(read_rows("validation_indices", indices, members, data))
     if given is None:
         return data, None
     if isinstance(given, str):
-        return data, data.with_rows(_rest(given, data))
+        return data, plain.with_rows(_rest(given, data))
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError(
             f"validation_data: found {checks.shown(given)}, wanted (x, y), (x, y, sample_weight) "

@@ -126,6 +126,8 @@ class Ensemble(Predictions):
 
         Parameters
         ----------
+        metrics, weighted_metrics : sequence, optional
+            As for `Model.compile`.
         loss_weights : list or dict of float, optional
             Of a model of several outputs, as are lists and dictionaries of `loss` and metrics.
         learning_rates : sequence of n, optional
@@ -200,9 +202,11 @@ class Ensemble(Predictions):
 
         Parameters
         ----------
-        x, y, sample_weight : array_like
-            Arrays for all members, as for `Sequential.fit` (no weights by default); or a list with
-            an array for each, or one of a dimension more, x (members, rows, features).
+        x, y : array_like
+            Arrays for all members, as for `Sequential.fit`; or a list with an array for each, or
+            one of a dimension more, x (members, rows, features).
+        sample_weight : array_like, optional
+            In the same forms.
         batch_size : int, optional
             Rows per step, by default 32.
         verbose : {"auto", 0, 1}, default "auto"
@@ -216,7 +220,7 @@ class Ensemble(Predictions):
             Whether each member has, in each epoch, an order of its own, which follows from its
             seed.
         class_weight : dict, optional
-            Class number → factor of its rows' weights.
+            Class number → factor of its rows' weights in training, not of those that are held out.
         indices : sequence of n arrays, or array (members, rows), optional
             The rows of x and y that each member is trained on, by their numbers, or a mask.
         bootstrap : bool, default False
@@ -276,10 +280,13 @@ class Ensemble(Predictions):
             raise TypeError(f"on_progress: found {checks.shown(on_progress)}, wanted a callable")
         if comm is not None and (executor is not None or log is not None):
             raise ValueError("comm: found an executor or a log besides, wanted one of them")
-        data = self._read(x, y, sample_weight, class_weight)
+        data = plain = self._read(x, y, sample_weight, class_weight)
+        if class_weight is not None:  # as in Keras it counts in training only
+            plain = plain.with_weight(self._read(x, y, sample_weight).weight)
         rows = chosen_rows(self.seeds, indices, bootstrap, data)
         training, validation = with_validation(
             data.with_rows(rows),
+            plain.with_rows(rows),
             len(self),
             validation_split,
             validation_data,

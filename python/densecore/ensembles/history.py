@@ -1,4 +1,4 @@
-"""What the members of an ensemble reported, epoch by epoch."""
+"""The reports of an ensemble's members, epoch by epoch."""
 
 from typing import Any
 

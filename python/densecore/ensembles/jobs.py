@@ -15,7 +15,7 @@ from .members import Members
 
 
 class BestEpoch(NamedTuple):
-    """What decides which epoch a member keeps."""
+    """The rule by which a member keeps an epoch."""
 
     number: int  # of the monitored one among those of the validation
     grows: bool  # whether more is better
@@ -23,7 +23,7 @@ class BestEpoch(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What every group of a training has in common: see the core's ``Ensemble.fit``."""
+    """The settings that all groups of a training share: see the core's ``Ensemble.fit``."""
 
     epochs: int
     batch_size: int
@@ -35,7 +35,7 @@ class Job(NamedTuple):
 def best_epoch(
     members: Members, restore: bool, monitor: str, patience: int | None, validated: bool
 ) -> BestEpoch | None:
-    """What `Ensemble.fit` is asked for, checked; None when members keep their last epoch."""
+    """The rule that `Ensemble.fit` is given, checked; None when members keep their last epoch."""
     if not restore:
         if patience is not None:
             raise ValueError("patience: found it without restore_best_weights=True")
@@ -58,7 +58,7 @@ def best_epoch(
 
 
 class GroupResult(NamedTuple):
-    """What the training of a group of members gives."""
+    """The results of training a group of members."""
 
     tensors: dict[str, Array]
     progress: dict[str, list[int]]

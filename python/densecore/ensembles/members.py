@@ -45,7 +45,7 @@ class Members:
             self._core.states[i] = self._states_of(model)
 
     def _states_of(self, model: Model) -> Array:
-        """What a model's layers have besides parameters, in the core's order."""
+        """The states of a model's layers, in the core's order."""
         states = [
             array
             for index in range(self._core_layers)

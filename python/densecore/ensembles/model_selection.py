@@ -48,7 +48,8 @@ def sweep(
     ----------
     model : Model
         Compiled; it is not changed.
-    x, y, sample_weight : array_like
+    x, y : array_like
+    sample_weight : array_like, optional
     grid : dict
         Name of a setting of the optimizer, such as ``"learning_rate"``, ``"weight_decay"``,
         ``"momentum"`` → values to try.
@@ -178,7 +179,8 @@ def cross_validate(
     ----------
     model : Model
         Compiled; it is not changed.
-    x, y, sample_weight : array_like
+    x, y : array_like
+    sample_weight : array_like, optional
     folds : int, default 5
         Into how many parts the rows are dealt out, in an order that follows from the model's seed.
     stratify : bool or array_like (rows,), default False
@@ -266,7 +268,7 @@ class _Split:
         self._classes = _classes(y if stratify is True else stratify, self._rows)
 
     def arguments(self, repeats: int) -> dict[str, Any]:
-        """What `Ensemble.fit` takes for so many times all folds."""
+        """The arguments of `Ensemble.fit` for so many times all folds."""
         training, held_out = [], []
         for r in range(repeats):
             parts = self._deal(self._seed + r)

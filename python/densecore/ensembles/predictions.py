@@ -78,9 +78,10 @@ class Predictions(Members):
         x : array_like
             Of several inputs as for the model, where each array may have a dimension more and be
             one for each member.
-        reduce : {None, "mean", "std", "median"}, number, or sequence of numbers
-            What is made of the members' outputs: a mean, a standard deviation (of the members,
-            divided by n - 1), or quantiles, such as ``(0.05, 0.95)``.
+        reduce : {"mean", "std", "median"}, number, or sequence of numbers, optional
+            One result of the members' outputs (by default there are all): a mean, a standard
+            deviation (of the members, divided by n - 1), or quantiles, such as
+            ``(0.05, 0.95)``.
 
         Returns
         -------

@@ -75,7 +75,7 @@ class Results:
 
 
 class Sweep(Results):
-    """What `sweep` found: a row per combination of settings; the best one has a star."""
+    """The results of `sweep`: a row per combination of settings; the best one has a star."""
 
     def best(self) -> dict[str, Any]:
         """The best row, settings and numbers."""
@@ -83,13 +83,13 @@ class Sweep(Results):
         return self._row(self._marked)
 
     def best_settings(self) -> dict[str, Any]:
-        """What was set in the best row."""
+        """The settings of the best row."""
         numbers = {*self.history.history, *(f"{name}_std" for name in self.history.history)}
         return {name: value for name, value in self.best().items() if name not in numbers}
 
 
 class CrossValidation(Results):
-    """What `cross_validate` found: a row per fold, then their mean and standard deviation."""
+    """The results of `cross_validate`: a row per fold, then their mean and standard deviation."""
 
     def mean(self) -> dict[str, float]:
         """The means over the folds."""

@@ -166,7 +166,7 @@ def fill(ensemble: Members, tensors: dict[str, Array], progress: dict[str, list[
 
 
 def state_of(ensemble: Members) -> dict[str, Any]:
-    """What a pickle holds; the history stays behind."""
+    """The state in a pickle; the history stays behind."""
     model = ensemble._model
     config = model._architecture()
     compiled = None

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from .._base import checks, core
 from .._base.files import StrPath
 from .._base.lazy import imports
-from .operations_of_layers import program_of
 from .program import Program
+from .program_of_model import program_of
 
 if TYPE_CHECKING:
     from ..models.compiled import Compiled
@@ -49,10 +49,10 @@ def export(model: "Compiled", path: StrPath, *, int8: bool = False) -> str:
         Built: with parameters.
     path : str or path-like
         Its ending says the format: ``.onnx`` or ``.h``.
-    int8 : bool
+    int8 : bool, default False
         Of a C header: kernels as whole numbers of 8 bits with a factor for each unit; a quarter of
         the constants, for a relative error of up to 1/254 of a unit's largest weight in each
-        weight. False by default.
+        weight.
 
     Returns
     -------

@@ -11,13 +11,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .c_activations import ACTIVATIONS
+from .._base.dtypes import Array
+from .activation_table import C_FUNCTIONS
 from .c_layers import LAYERS
 from .c_math import MATH
 from .core_constants import NUMBERS, TABLES
-from .program import Array
 
-_FUNCTIONS = MATH | ACTIVATIONS | LAYERS
+_FUNCTIONS = MATH | C_FUNCTIONS | LAYERS
 
 
 def number(value: float, dtype: str) -> str:

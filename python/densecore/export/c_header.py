@@ -19,7 +19,7 @@ __all__ = ["Parts", "Sizes", "function_of", "identifier", "text_of", "to_text", 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a header costs where it runs.
+    """The costs of a header where it runs.
 
     Attributes
     ----------

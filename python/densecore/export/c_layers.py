@@ -1,4 +1,4 @@
-"""What layers compute, in a C header: products, normalisations and look-ups of a row, in C99.
+"""The mathematics of layers in a C header: products, normalisations and look-ups of a row, in C99.
 
 In the form of `c_math`, whose functions they call.
 """

@@ -1,14 +1,14 @@
-"""What a C header is made of: functions and constants, as its networks ask for them."""
+"""The parts of a C header: functions and constants, as its networks ask for them."""
 
 import numpy as np
 
+from .._base.dtypes import Array
 from .c_functions import array, integers
 from .c_names import identifier
-from .program import Array
 
 
 class Parts:
-    """What a header is made of, as functions append to it.
+    """The parts of a header, as functions append to it.
 
     Attributes
     ----------

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .c_activations import CALLS, CONSTANTS, ROWS
+from .activation_smooth import C_CONSTANTS
+from .activation_table import FORMS
 from .c_elements import expression_of
 from .c_functions import number
 from .c_parts import Parts, quantized
@@ -79,22 +80,26 @@ class Statements:
 
     def function(self, operation: Function, x: str, y: str) -> None:
         activation, parameters = operation.activation, dict(operation.activation.parameters)
+        forms = FORMS.get(activation.name)
         name, _ = activation._kernel()  # relu and gelu have several, by their parameters
-        if name in ROWS:
+        form = None
+        if forms is not None:
+            form = forms.c if name == activation.name else forms.c_general
+        if forms is None or form is None:
+            raise ValueError(
+                f"layer {operation.layer}: found the activation {name}, wanted one of: "
+                + ", ".join(FORMS)
+            )
+        if forms.whole_row:
             self.use(name)
             size = operation.width // operation.vectors
             self.vectors(operation.vectors, f"{name}({size}", size, size, x, y)
             return
-        if name not in CALLS:
-            known = ", ".join([*CALLS, *ROWS])
-            raise ValueError(
-                f"layer {operation.layer}: found the activation {name}, wanted one of: {known}"
-            )
-        functions, expression = CALLS[name]
+        functions, expression = form
         self.use(*functions)
         values: Mapping[str, float] = {
             key: float("inf") if value is None else float(value)
-            for key, value in {**CONSTANTS, **parameters}.items()
+            for key, value in {**C_CONSTANTS, **parameters}.items()
         }
         expression = re.sub(
             r"\{(\w+)\}", lambda found: number(values[found[1]], self.dtype), expression

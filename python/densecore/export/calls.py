@@ -28,7 +28,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Calls:
-    """What a model does with its inputs: values 0, 1, … are the inputs, then come those of layers.
+    """A model as calls of layers: values 0, 1, … are the inputs, then come those of layers.
 
     Attributes
     ----------

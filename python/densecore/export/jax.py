@@ -16,8 +16,8 @@ from ..layers.lowering import Row
 from ..layers.own import OwnLayer
 from ..layers.weight import carried
 from .calls import Calls, calls_of, calls_within, check_built
-from .jax_layers import LAYERS, Apply
-from .rows_of_layers import row_of
+from .layer_forms import Apply, form_of
+from .layer_table import JAX
 
 if TYPE_CHECKING:
     from ..models.compiled import Compiled
@@ -181,11 +181,11 @@ def _apply(jax: Any, layer: layers.Layer, rows: Sequence[Row], form: Any = None)
         return lambda p, *xs: inner(lambda each: part_of(p, places[each]), xs)
     if isinstance(layer, layers.Residual):
         return _residual(jax, layer, rows[0])
-    return row_of(layer, LAYERS)(jax, layer, rows[0])
+    return form_of(layer, JAX)(jax, layer, rows[0])
 
 
 def _graph(jax: Any, calls: Calls) -> Callable[[Callable[[layers.Layer], Any], Any], list[Any]]:
-    """What computes a graph's outputs from a function that gives a layer's arrays, and inputs."""
+    """A function that computes a graph's outputs; it is given each layer's arrays, and inputs."""
     rows = calls.rows
     parts = [
         (step, _apply(jax, step.layer, [rows[value] for value in step.inputs], step.form))

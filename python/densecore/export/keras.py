@@ -10,9 +10,9 @@ from .._base.warn import warn
 from .._data.structures import leaves, packed
 from ..layers.merge import Merge
 from .calls import Calls, calls_of, calls_within, check_built, name_of
-from .keras_layers import LAYERS
 from .keras_optimizers import give
-from .rows_of_layers import row_of
+from .layer_forms import form_of
+from .layer_table import KERAS
 
 if TYPE_CHECKING:
     from ..models.compiled import Compiled
@@ -54,7 +54,7 @@ class _Writer:
             if layer._inner_model is not None:
                 theirs = self.model(layer._inner_model)
             else:
-                theirs = row_of(layer, LAYERS)(self.keras, layer)
+                theirs = form_of(layer, KERAS)(self.keras, layer)
                 if hasattr(theirs, "trainable"):
                     theirs.trainable = layer.trainable
                     if self.prefix:
@@ -63,7 +63,7 @@ class _Writer:
         return self.made[layer]
 
     def apply(self, layer: layers.Layer, xs: Sequence[Any], form: Any = None) -> list[Any]:
-        """What a layer makes of symbols."""
+        """A layer applied to symbols."""
         if isinstance(layer, layers.Residual):
             end = list(xs)
             for each in layer._layers:
@@ -87,7 +87,7 @@ class _Writer:
         return leaves(self.layer(layer)(given))
 
     def steps(self, calls: Calls, xs: Sequence[Any]) -> list[Any]:
-        """What calls of layers make of symbols."""
+        """Calls of layers applied to symbols."""
         values = dict(zip(calls.inputs, xs, strict=True))
         for step in calls.steps:
             taken = [values[value] for value in step.inputs]

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._base.files import StrPath, atomic_writer
 from . import protobuf as pb
-from .onnx_activations import FUNCTIONS
+from .activation_table import FORMS
 from .onnx_elements import element
 from .onnx_graph import IR_VERSION, OPSET, TYPES, Graph, value_info
 from .onnx_graph import TABLES as DOMAIN_OF_TABLES
@@ -183,16 +183,16 @@ def _emit(g: Graph, operation: Operation, inputs: list[str]) -> str:
             return _dense(g, operation, inputs[0])
         case Function():
             found = operation.activation
-            if found.name not in FUNCTIONS:
+            if found.name not in FORMS:
                 raise ValueError(
                     f"layer {layer}: found the activation {found.name}, wanted one of: "
-                    + ", ".join(FUNCTIONS)
+                    + ", ".join(FORMS)
                 )
             vectors, x = operation.vectors, inputs[0]
             if vectors > 1:
                 x = g.reshape(x, (vectors, operation.width // vectors))
             try:
-                value = FUNCTIONS[found.name](g, x, found.parameters)
+                value = FORMS[found.name].onnx(g, x, found.parameters)
             except ValueError as error:
                 raise ValueError(f"layer {layer}: {error}") from None
             return g.reshape(value, (operation.width,)) if vectors > 1 else value

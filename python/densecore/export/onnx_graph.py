@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._base.dtypes import Array
 from . import protobuf as pb
-
-Array = NDArray[Any]
 
 IR_VERSION = 8
 OPSET = 17

@@ -8,15 +8,11 @@ does not change when its model is trained further.
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
-
-from numpy.typing import NDArray
 
 from .. import activations
+from .._base.dtypes import Array
 from ..layers.activation_argument import UserActivation
 from ..layers.lowering import Row
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

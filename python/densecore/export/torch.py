@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 from .. import layers
 from .._base.lazy import imports
 from ..layers.lowering import Row
-from ..layers.merge import Merge as MergeLayer
 from ..layers.own import OwnLayer
 from .calls import Calls, calls_of, calls_within, check_built, name_of, written_out
-from .rows_of_layers import row_of
-from .torch_layers import LAYERS, MERGES
+from .layer_forms import form_of
+from .layer_table import TORCH
 
 if TYPE_CHECKING:
     from ..models.compiled import Compiled
@@ -61,10 +60,8 @@ def _made(
         return [_graph(torch, parts, inner, dtype)]
     if isinstance(layer, layers.Residual):
         made = _residual(torch, layer, rows[0], dtype)
-    elif isinstance(layer, MergeLayer):
-        made = row_of(layer, MERGES)(torch, layer, rows, dtype)
     else:
-        made = row_of(layer, LAYERS)(torch, layer, rows[0], dtype)
+        made = form_of(layer, TORCH)(torch, layer, rows, dtype)
     if not layer.trainable:
         for module in made:
             module.requires_grad_(False)

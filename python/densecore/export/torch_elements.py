@@ -5,51 +5,24 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-
-class Exponential(nn.Module):
-    """exp(x)"""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.exp(x)
+from .activation_table import FORMS
 
 
-class ClippedReLU(nn.Module):
-    """ReLU with Keras's negative slope, largest value and threshold."""
+class ActivationFunction(nn.Module):
+    """An activation of densecore that torch.nn has no module for."""
 
-    def __init__(self, negative_slope: float, max_value: float | None, threshold: float) -> None:
+    def __init__(self, name: str, parameters: dict[str, float | None]) -> None:
         super().__init__()
-        self.negative_slope, self.max_value = negative_slope, max_value
-        self.threshold = threshold
+        self.name, self.parameters_ = name, parameters
 
     def forward(self, x: Tensor) -> Tensor:
-        above = x if self.max_value is None else x.clamp(max=self.max_value)
-        below = self.negative_slope * (x - self.threshold)
-        return torch.where(x > self.threshold, above, below)
+        function = FORMS[self.name].function
+        assert function is not None
+        found: Tensor = function(torch, self.parameters_, x)
+        return found
 
-
-class Squareplus(nn.Module):
-    """(x + sqrt(x² + b)) / 2"""
-
-    def __init__(self, b: float) -> None:
-        super().__init__()
-        self.b = b
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x + torch.sqrt(x * x + self.b)) / 2
-
-
-class SparsePlus(nn.Module):
-    """x above 1, 0 below -1, and (x + 1)² / 4 between."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.where(x > 1, x, ((x.clamp(-1, 1) + 1) / 2) ** 2)
-
-
-class SparseSigmoid(nn.Module):
-    """(x + 1) / 2, at least 0 and at most 1."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ((x + 1) / 2).clamp(0, 1)
+    def extra_repr(self) -> str:
+        return ", ".join([self.name, *(f"{k}={v}" for k, v in self.parameters_.items())])
 
 
 def _divided_down(x: Tensor, y: Tensor) -> Tensor:

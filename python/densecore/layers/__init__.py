@@ -8,7 +8,7 @@ from .activity import ActivityRegularization
 from .arrays import assign
 from .base import Layer
 from .dense import Dense, TimeDistributed
-from .dropout import Dropout
+from .dropout import Dropout, SpatialDropout1D
 from .element_function import ElementFunction, Lambda
 from .embedding import Embedding
 from .fixed import (
@@ -113,6 +113,7 @@ __all__ = [
     "Scale",
     "Selection",
     "Softmax",
+    "SpatialDropout1D",
     "Spread",
     "StringLookup",
     "Subtract",

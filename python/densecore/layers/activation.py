@@ -9,6 +9,7 @@ from . import activation_argument as functions
 from .arrays import Shapes
 from .base import Layer
 from .lowering import Plan, Row, Source, elements
+from .rescaling import last_axis
 from .symbols import Symbol
 
 
@@ -102,8 +103,8 @@ class Softmax(_Named):
 
     Parameters
     ----------
-    axis : {-1, 1}, default -1
-        The features.
+    axis : int, default -1
+        The last one, as -1 or as its number.
 
     Raises
     ------
@@ -115,8 +116,7 @@ class Softmax(_Named):
     _function = "softmax"
 
     def __init__(self, axis: int = -1, **general: Any) -> None:
-        if checks.real(axis) not in (-1, 1):
-            raise ValueError(f"Softmax: axis: found {checks.shown(axis)}, wanted -1 (the features)")
+        self.axis = last_axis("Softmax", axis)
         super().__init__(**general)
 
 

@@ -1,4 +1,4 @@
-"""What a layer's `activation` may be, and what it is in the core."""
+"""The argument `activation` of layers, and its form in the core."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

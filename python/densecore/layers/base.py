@@ -1,4 +1,4 @@
-"""What all layers have in common: a name, a place in a model, weights as views, a configuration."""
+"""The base class of layers: a name, a place in a model, weights as views, a configuration."""
 
 import copy
 import re
@@ -210,7 +210,7 @@ class Layer(InCore):
 
     @property
     def input(self) -> Any:
-        """What the layer was first called with: a symbol, or a list of them.
+        """The input of the layer's first call: a symbol, or a list of them.
 
         Raises
         ------
@@ -260,8 +260,10 @@ class Layer(InCore):
 
     @property
     def dtype(self) -> str:
-        """That of the model; before there is one, ``backend.floatx()``."""
+        """The model's dtype; before there is one, ``backend.floatx()``."""
         return floatx() if self._network is None else str(self._network.parameters.dtype)
+
+    compute_dtype = variable_dtype = dtype
 
     @property
     def trainable(self) -> bool:
@@ -328,6 +330,35 @@ class Layer(InCore):
         """Number of weights of all kinds."""
         return sum(int(array.size) for array in self.weights)
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the outputs for that of the inputs, without computing them.
+
+        Parameters
+        ----------
+        input_shape : tuple, or list of tuples
+            With the number of rows first, which may be None.
+
+        Returns
+        -------
+        tuple, or list of tuples
+
+        Raises
+        ------
+        ValueError
+            The layer does not take such rows.
+        """
+        given = input_shape if isinstance(input_shape, list | tuple) else ()
+        several = bool(given) and all(isinstance(one, list | tuple) for one in given)
+        shapes = [tuple(one) for one in (given if several else [given])]
+        if any(not one for one in shapes):
+            raise ValueError(
+                f"layer {self.name or type(self).__name__}: input_shape: found "
+                f"{checks.shown(input_shape)}, wanted (rows, ...)"
+            )
+        rows = self._output_rows([one[1:] for one in shapes])
+        found = [(shapes[0][0], *row) for row in rows]
+        return found[0] if len(found) == 1 else found
+
     def _reserved(self, reading: bool = False) -> AbstractContextManager[Any]:
         """Until the block ends, other threads cannot use the model; see the core's `reserved`."""
         return nullcontext() if self._network is None else self._network.reserved(reading)
@@ -335,7 +366,7 @@ class Layer(InCore):
     # Configuration ------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
-        """What `from_config` needs to make an equal layer; JSON-able."""
+        """The configuration from which `from_config` makes an equal layer; JSON-able."""
         config: dict[str, Any] = {"class": type(self).__name__, "name": self.name}
         for key in self.config_names:
             value = getattr(self, key)
@@ -367,7 +398,7 @@ class Layer(InCore):
         return cls(**arguments)
 
     def saved(self) -> dict[str, Any]:
-        """What a model's configuration holds of the layer, for `deserialize`."""
+        """The layer's entry in a model's configuration, for `deserialize`."""
         return self.get_config()
 
     def __repr__(self) -> str:
@@ -386,7 +417,7 @@ class Layer(InCore):
         yield self
 
     def _called_with(self, inputs: Any) -> Any:
-        """What a Python function makes of symbols; None: a node of this layer's own."""
+        """A Python function applied to symbols; None: a node of this layer's own."""
 
     def _ordered(self, inputs: Any) -> list[Symbol]:
         """The symbols of a call, in the order in which the layer takes them."""

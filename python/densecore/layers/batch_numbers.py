@@ -104,7 +104,7 @@ def _refuse(what: str) -> NoReturn:
 
 
 def added(losses: tuple[Any, ...]) -> BatchNumber:
-    """What a call of `add_loss` adds, as one number.
+    """The number that a call of `add_loss` adds.
 
     Raises
     ------

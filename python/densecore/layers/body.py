@@ -1,4 +1,4 @@
-"""What a `call` of a user's makes of symbols: a graph, which the core computes."""
+"""A user's `call`, applied to symbols: a graph, which the core computes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ _IN_TRAINING = (Dropout, GaussianNoise, GaussianDropout, AlphaDropout)
 
 
 class Body:
-    """What `call` makes of inputs of given shapes.
+    """The graph that `call` makes of inputs of given shapes.
 
     Attributes
     ----------

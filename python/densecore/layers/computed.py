@@ -1,4 +1,4 @@
-"""What functions that the core does not know make of symbols: Python computes it.
+"""Functions that the core does not know, applied to symbols: Python computes them.
 
 Such a symbol remembers the function and its arguments. Functions of it are others such symbols, so
 that a chain of them is one call of Python for a batch; a layer that takes one makes it a layer.
@@ -60,7 +60,7 @@ class Computed(Symbol):
 
     @property
     def dtype(self) -> str:
-        """Of its numbers."""
+        """The dtype of its numbers."""
         kind = self._samples[0].dtype
         return super().dtype if kind.kind == "f" else str(kind)
 
@@ -286,7 +286,7 @@ def _name(function: Any) -> str:
 
 
 def _added(symbol: Symbol) -> BatchNumber:
-    """What `add_loss` makes of a symbol: the sum over its elements."""
+    """The loss that `add_loss` makes of a symbol: the sum over its elements."""
     part = symbol.once() if isinstance(symbol, Computed) else symbol
     return BatchNumber([Term(part, 1.0, True)])
 

@@ -26,9 +26,8 @@ class Dense(Layer):
         path: see ``densecore.layers.Activation``.
     use_bias : bool, default True
         Whether there is a b.
-    kernel_initializer, bias_initializer : str or Initializer
-        What W and b start from, by default "glorot_uniform" and "zeros"; see
-        ``densecore.initializers``.
+    kernel_initializer, bias_initializer : str or Initializer, default "glorot_uniform" and "zeros"
+        The first values of W and b, see ``densecore.initializers``.
     kernel_regularizer, bias_regularizer : str or Regularizer, optional
         What the loss grows by, see ``densecore.regularizers``.
     kernel_constraint, bias_constraint : str, Constraint or callable, optional

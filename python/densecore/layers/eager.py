@@ -22,7 +22,9 @@ def call(layer: "Layer", inputs: Any, training: bool) -> Array:
     if not shape:
         raise ValueError(f"layer {layer.name or type(layer).__name__}: found one number, wanted "
                          "an array (rows, ...)")  # fmt: skip
-    row: Row = tuple(shape[1:]) or (1,)
+    row: Row = tuple(shape[1:])
+    if not row and not layer._takes_numbers:
+        row = (1,)
     if not layer.built:
         build_alone(layer, row)
     assert layer._network is not None
@@ -52,7 +54,7 @@ def build_alone(layer: "Layer", row: Row) -> None:
 
 def _make(layer: "Layer", row: Row, dtype: str, seed: int) -> Network:
     plan = Plan(row)
-    plan.call(layer, [plan.here])
+    plan.go_to(plan.call(layer, [plan.here])[0])  # its pieces side by side
     if not plan.specs:
         plan.add({"kind": "activation", "activation": "linear"})
     network = DTYPES[dtype].Network(math.prod(row), plan.specs)

@@ -214,7 +214,7 @@ class Lambda(Layer):
 
 
 def _element_function(ufunc: Any, inputs: tuple[Any, ...]) -> Any:
-    """What NumPy's function of a symbol is: a symbol, or NotImplemented."""
+    """NumPy's function of a symbol, as a symbol; or NotImplemented."""
     if any(isinstance(given, Weight) or hasattr(given, "product") for given in inputs):
         return with_weight(ufunc, inputs)
     numbers = [given for given in inputs if not isinstance(given, Symbol)]

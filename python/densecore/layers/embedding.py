@@ -29,8 +29,10 @@ class Embedding(Layer):
         As a dense layer's.
     mask_zero : bool, default False
         True is refused: there are no masks.
+    input_length : int, optional
+        The number of categories in a row; Keras's older argument.
     weights : list of one array (input_dim, output_dim), optional
-        What the table starts from.
+        The table's first values.
     missing : bool, default False
         Whether anything else than a category (a number out of range, NaN) takes row 0; otherwise it
         is refused. Not in Keras.
@@ -46,6 +48,7 @@ class Embedding(Layer):
         A size that is no integer >= 1; in a model, an input that is computed.
     """
 
+    _takes_numbers: ClassVar[bool] = True
     parameter_names: ClassVar[tuple[str, ...]] = ("embeddings",)
     config_names: ClassVar[tuple[str, ...]] = (
         "input_dim",

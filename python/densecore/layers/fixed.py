@@ -128,13 +128,11 @@ class Selection(FixedProduct):
         return np.eye(row[0])[:, self.first : self.last]
 
 
-def _checked(layer: Layer, row: Row) -> Row:
-    if len(row) != 2:
+def _check_data_format(kind: str, data_format: Any) -> None:
+    if data_format not in (None, "channels_last"):
         raise ValueError(
-            f"layer {layer.name or type(layer).__name__}: found rows of shape {row}, wanted "
-            "(steps, features)"
+            f"{kind}: data_format: found {checks.shown(data_format)}, wanted 'channels_last'"
         )
-    return row
 
 
 class GlobalAveragePooling1D(FixedProduct):
@@ -153,14 +151,17 @@ class GlobalAveragePooling1D(FixedProduct):
 
     config_names: ClassVar[tuple[str, ...]] = ("keepdims",)
 
-    def __init__(self, keepdims: bool = False, **general: Any) -> None:
+    def __init__(
+        self, data_format: str | None = None, keepdims: bool = False, **general: Any
+    ) -> None:
         super().__init__(**general)
+        _check_data_format(type(self).__name__, data_format)
         self.keepdims = checks.flag("GlobalAveragePooling1D: keepdims", keepdims)
 
     def _output_row(self, row: Row | None) -> Row | None:
         if row is None:
             return None
-        features = _checked(self, row)[1]
+        _, features = self._steps_and_features(row)
         return (1, features) if self.keepdims else (features,)
 
     def _matrix(self, row: Row) -> Array:
@@ -185,14 +186,17 @@ class GlobalMaxPooling1D(Layer):
 
     config_names: ClassVar[tuple[str, ...]] = ("keepdims",)
 
-    def __init__(self, keepdims: bool = False, **general: Any) -> None:
+    def __init__(
+        self, data_format: str | None = None, keepdims: bool = False, **general: Any
+    ) -> None:
         super().__init__(**general)
+        _check_data_format(type(self).__name__, data_format)
         self.keepdims = checks.flag("GlobalMaxPooling1D: keepdims", keepdims)
 
     def _output_row(self, row: Row | None) -> Row | None:
         if row is None:
             return None
-        features = _checked(self, row)[1]
+        _, features = self._steps_and_features(row)
         return (1, features) if self.keepdims else (features,)
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:

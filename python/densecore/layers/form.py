@@ -31,7 +31,7 @@ class Form(NamedTuple):
         return (_key(self.structure), self.several, _key(self.constants))
 
     def saved(self) -> dict[str, Any]:
-        """What a file has of it."""
+        """Its entry in a file."""
         return {
             "structure": self.structure,
             "several": self.several,
@@ -48,7 +48,7 @@ def form_of(given: Any, several: bool, constants: Mapping[str, Any]) -> Form | N
 
 
 def usual_form(inputs: int) -> Form:
-    """That of a call with so many inputs of which nothing else is known."""
+    """The form of a call with so many inputs, and nothing else known of it."""
     return Form(0 if inputs == 1 else [0] * inputs)
 
 

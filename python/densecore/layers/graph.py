@@ -10,7 +10,7 @@ from .symbols import Node, Symbol
 
 
 class Graph(NamedTuple):
-    """What lies between the inputs and the outputs of a model.
+    """The nodes between the inputs and the outputs of a model.
 
     Attributes
     ----------
@@ -96,8 +96,8 @@ def _order_matters(nodes: list[Node]) -> bool:
 
 
 def _depths(nodes: list[Node]) -> dict[int, int]:
-    """Of each node the largest distance from an output, in the order in which Keras comes by them,
-    which among equal ones is that of its calls. A layer's earlier calls are at least as far away as
+    """The largest distance of each node from an output, in the order in which Keras meets them:
+    equal ones in the order of their calls. A layer's earlier calls are at least as far away as
     its later ones."""
     depths: dict[int, int] = {}
     of_layers: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""What layers and models have in common: their weights as views, in Keras's order."""
+"""The weights of layers and models as views, in Keras's order."""
 
 from contextlib import AbstractContextManager
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a layer is in the core: the shapes of its rows and weights, and its part of a plan."""
+"""A layer's form in the core: the shapes of its rows and weights, and its part of a plan."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from .whole_function import penalise
 
 
 class InCore(HasWeights):
-    """What a layer says of itself when its model's network is made.
+    """The methods of a layer that are called when its model's network is made.
 
     Most layers define `_plan`, `_output_row` and, if they have weights, `_weight_shapes`.
     """
@@ -19,6 +19,12 @@ class InCore(HasWeights):
     #: Names of the arrays of parameters, in Keras's order; of those that no gradient changes.
     parameter_names: ClassVar[tuple[str, ...]] = ()
     state_names: ClassVar[tuple[str, ...]] = ()
+
+    #: The axis that the layer works along: -1 or the number of the last one.
+    axis: Any = -1
+    #: Whether a row may be a number; one that is called with an array (rows,) takes vectors of one
+    #: element otherwise.
+    _takes_numbers: ClassVar[bool] = False
 
     name: str | None
     activity_regularizer: regularizers.Regularizer | None
@@ -53,12 +59,30 @@ class InCore(HasWeights):
 
     def _features(self, row: Row) -> int:
         """The number of features of rows that are vectors; ValueError for others."""
-        if len(row) != 1:
+        if len(row) == 1:
+            return self._last(row)
+        raise ValueError(
+            f"layer {self.name or type(self).__name__}: found rows of shape {row}, wanted "
+            "vectors: Flatten() before it makes them"
+        )
+
+    def _last(self, row: Row) -> int:
+        """The size of the last dimension of rows; ValueError if the layer's axis is another."""
+        if self.axis not in (-1, len(row)):
+            raise ValueError(
+                f"layer {self.name or type(self).__name__}: axis: found {self.axis!r} for rows of "
+                f"shape {row}, wanted -1 (the last one): Permute() before and after it moves axes"
+            )
+        return row[-1] if row else 1
+
+    def _steps_and_features(self, row: Row) -> tuple[int, int]:
+        """The two sizes of rows that are vectors one after another; ValueError for others."""
+        if len(row) != 2:
             raise ValueError(
                 f"layer {self.name or type(self).__name__}: found rows of shape {row}, wanted "
-                "vectors: Flatten() before it makes them"
+                "(steps, features)"
             )
-        return row[0]
+        return row[0], row[1]
 
     def _only(self, inputs: Sequence[Any]) -> Any:
         """The input of a layer that takes one."""
@@ -77,19 +101,25 @@ class InCore(HasWeights):
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
         """Append what the layer is in the core, with these inputs; returns its outputs."""
         row = self._only(sources).row
-        if len(row) > 1 and self._takes_vectors:
-            pieces: list[Source] = []
-            for piece in self._vectors(plan, sources[0]):
-                plan.go_to(piece)
-                plan.close()
-                pieces += self._lower(plan, [piece])
-            return [Source(-2, 0, (*row[:-1], *pieces[0].row), tuple(pieces))]
-        plan.go_to(sources[0])
+        if self._takes_vectors:
+            self._last(row)
+        if len(row) == 1 or not self._takes_vectors:
+            return [self._lower_one(plan, sources[0])]
+        pieces: list[Source] = []
+        for piece in self._vectors(plan, sources[0]):
+            plan.go_to(piece)
+            plan.close()
+            pieces.append(self._lower_one(plan, piece))
+        return [Source(-2, 0, (*row[:-1], *pieces[0].row), tuple(pieces))]
+
+    def _lower_one(self, plan: Plan, source: Source) -> Source:
+        """Append what the layer is in the core for rows, or for one vector of each."""
+        plan.go_to(source)
         self._plan(plan)
         if isinstance(self.activity_regularizer, regularizers.FunctionRegularizer):
             penalise(plan, self.activity_regularizer)
         plan.penalise(regularizers.factors(self.activity_regularizer))
-        return [plan.here]
+        return plan.here
 
     @property
     def _takes_vectors(self) -> bool:

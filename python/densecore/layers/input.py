@@ -1,4 +1,4 @@
-"""What stands before the first layer: how many numbers a row has."""
+"""The input before the first layer: how many numbers a row has."""
 
 import math
 from typing import Any, ClassVar
@@ -111,7 +111,7 @@ class Input(Symbol):
         return 0
 
     def get_config(self) -> dict[str, Any]:
-        """What describes it; JSON-able."""
+        """Its configuration; JSON-able."""
         sizes = list(self.dimensions)
         return {"class": "Input", "name": self.name, "shape": sizes, "batch_shape": [None, *sizes]}
 

@@ -13,7 +13,7 @@ from .preprocessing import Preprocessing, encoded, mode_of
 
 
 class _Lookup(Preprocessing):
-    """What both look-ups have in common."""
+    """The base class of both look-ups."""
 
     config_names: ClassVar[tuple[str, ...]] = (
         "max_tokens", "num_oov_indices", "mask_token", "oov_token", "vocabulary", "invert",

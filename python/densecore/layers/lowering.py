@@ -1,4 +1,4 @@
-"""What a model's layers are in the core."""
+"""A model's layers as layers of the core."""
 
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -72,7 +72,7 @@ class Plan:
 
     @property
     def here(self) -> Source:
-        """What the next layer takes."""
+        """The source that the next layer takes."""
         return Source(*self._at, self.row)
 
     def whole(self, source: Source) -> Source:

@@ -96,21 +96,21 @@ class _OfVectors(Layer):
         return True
 
     def _features(self, row: Row) -> int:
-        return row[-1] if row else 1
+        return row[-1]
 
 
 class LayerNormalization(_OfVectors, _ScaleAndCenter):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta over each row (Ba, Kiros & Hinton, 2016).
 
-    Of rows of several dimensions, over each vector along the last one.
+    Of rows of several dimensions each vector along the last one is normalised, with the same gamma
+    and beta.
 
     Parameters
     ----------
     epsilon : float, default 0.001
     center, scale : bool, default True
         Whether there are a beta and a gamma.
-    beta_initializer, gamma_initializer : str or Initializer
-        By default "zeros" and "ones".
+    beta_initializer, gamma_initializer : str or Initializer, default "zeros" and "ones"
     beta_regularizer, gamma_regularizer : str or Regularizer, optional
 
     Attributes
@@ -143,20 +143,20 @@ class LayerNormalization(_OfVectors, _ScaleAndCenter):
         gamma_regularizer: "str | regularizers.Regularizer | None" = None,
         **general: Any,
     ) -> None:
-        last_axis("LayerNormalization", axis)
         numbers = {key: value for key, value in locals().items() if key != "self"}
+        self.axis = last_axis("LayerNormalization", axis)
         super().__init__("LayerNormalization", numbers, general)
 
 
 class RMSNormalization(_OfVectors):
     """scale x / sqrt(mean of x² + epsilon) over each row (Zhang & Sennrich, 2019).
 
-    Of rows of several dimensions, over each vector along the last one.
+    Of rows of several dimensions each vector along the last one is normalised by itself.
 
     Parameters
     ----------
     axis : int, default -1
-        The features; there is no other.
+        The last one, as -1 or as its number; there is no other.
     epsilon : float, default 1e-6
 
     Attributes
@@ -169,7 +169,7 @@ class RMSNormalization(_OfVectors):
     config_names: ClassVar[tuple[str, ...]] = ("epsilon",)
 
     def __init__(self, axis: int = -1, epsilon: float = 1e-6, **general: Any) -> None:
-        last_axis("RMSNormalization", axis)
+        self.axis = last_axis("RMSNormalization", axis)
         super().__init__(**general)
         self.epsilon = _not_negative("RMSNormalization: epsilon", epsilon)
 
@@ -203,8 +203,8 @@ class GroupNormalization(_ScaleAndCenter):
     ----------
     groups : int, default 32
         Must divide the number of features; -1 is Keras's word for as many groups as features.
-    axis, epsilon, center, scale, beta_initializer, …
-        As in `LayerNormalization`.
+    axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, …
+        As in `LayerNormalization`, with the same defaults.
 
     Attributes
     ----------
@@ -232,8 +232,8 @@ class GroupNormalization(_ScaleAndCenter):
         gamma_regularizer: "str | regularizers.Regularizer | None" = None,
         **general: Any,
     ) -> None:
-        last_axis("GroupNormalization", axis)
         numbers = {key: value for key, value in locals().items() if key != "self"}
+        self.axis = last_axis("GroupNormalization", axis)
         one_each = checks.real(groups) == -1
         self.groups = -1 if one_each else checks.integer("GroupNormalization: groups", groups, 1)
         super().__init__("GroupNormalization", numbers, general)
@@ -254,11 +254,11 @@ class UnitNormalization(_OfVectors):
     Parameters
     ----------
     axis : int, default -1
-        The features; there is no other.
+        The last one, as -1 or as its number; there is no other.
     """
 
     def __init__(self, axis: int = -1, **general: Any) -> None:
-        last_axis("UnitNormalization", axis)
+        self.axis = last_axis("UnitNormalization", axis)
         super().__init__(**general)
 
     def _plan(self, plan: Plan) -> None:
@@ -277,8 +277,8 @@ class BatchNormalization(_ScaleAndCenter):
     ----------
     momentum : float, default 0.99
         Of the moving averages, in [0, 1].
-    epsilon, center, scale, beta_initializer, …
-        As in `LayerNormalization`.
+    axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, …
+        As in `LayerNormalization`, with the same defaults.
 
     Attributes
     ----------
@@ -303,8 +303,8 @@ class BatchNormalization(_ScaleAndCenter):
         gamma_regularizer: "str | regularizers.Regularizer | None" = None,
         **general: Any,
     ) -> None:
-        last_axis("BatchNormalization", axis)
         numbers = {key: value for key, value in locals().items() if key != "self"}
+        self.axis = last_axis("BatchNormalization", axis)
         self.momentum = checks.number("BatchNormalization: momentum", momentum, least=0, most=1)
         super().__init__("BatchNormalization", numbers, general)
 
@@ -319,7 +319,7 @@ class BatchNormalization(_ScaleAndCenter):
         return self._state("moving_variance")
 
     def _features(self, row: Row) -> int:
-        return row[-1] if row else 1
+        return self._last(row)
 
     def _spec(self) -> dict[str, Any]:
         return {**super()._spec(), "momentum": self.momentum}

@@ -24,7 +24,7 @@ from .weight import Weight, carried
 
 
 class OwnLayer(UserClass, Layer):
-    """What a class that is derived from `Layer` gets: `call` becomes a part of the model's graph.
+    """The base class of users' layers: their `call` becomes a part of the model's graph.
 
     `call` is called once for each shape of rows, with symbols. It may call layers, models and
     layers of one's own, use operators and NumPy's or ``densecore.ops``'s functions of single

@@ -27,7 +27,7 @@ _CLASSES: dict[type[Layer], type[OwnLayer]] = {}
 
 
 class AlwaysRandom(Layer):
-    """What a layer of random numbers does in training, also outside it; in Python.
+    """A layer of random numbers that also draws outside training; in Python.
 
     Each call draws new numbers, which follow from `utils.set_random_seed`.
     """

@@ -10,15 +10,23 @@ from .._base.dtypes import Array, Network, floatx
 from .._base.keras_arrays import Tensor
 from .arrays import Shapes
 from .base import Layer
+from .input import MAX_DIMENSIONS
 from .lowering import Plan, Row
 
 
 def last_axis(kind: str, axis: Any) -> int:
-    """-1; ValueError for any other axis than that of the features, 1 among them for vectors."""
+    """The axis of the features, which is the last one of rows: -1, or their number of dimensions.
+
+    Raises
+    ------
+    ValueError
+        It is no number that can be the last axis; `InCore._last` compares it with the rows.
+    """
     found = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
-    if checks.real(found) not in (-1, 1):
+    number = checks.real(found)
+    if number is None or (number != -1 and number not in range(1, MAX_DIMENSIONS + 1)):
         raise ValueError(f"{kind}: axis: found {checks.shown(axis)}, wanted -1 (the features)")
-    return -1
+    return int(number)
 
 
 def _moments(data: Any, whole: bool) -> tuple[Array, Array]:
@@ -98,12 +106,11 @@ class Normalization(Layer):
         invert: bool = False,
         **general: Any,
     ) -> None:
-        if axis is not None:
-            last_axis("Normalization", axis)
+        found = None if axis is None else last_axis("Normalization", axis)
         if (mean is None) != (variance is None):
             raise ValueError("Normalization: found one of mean and variance, wanted both or none")
         super().__init__(**general)
-        self.axis = axis
+        self.axis = found
         self.invert = checks.flag("Normalization: invert", invert)
         self._row: Row | None = None
         self._values: tuple[Array, Array] | None = None
@@ -143,7 +150,7 @@ class Normalization(Layer):
 
     @property
     def shape_of_numbers(self) -> Row:
-        """That of mean and variance: one number, or one of each feature."""
+        """The shape of mean and variance: one number, or one of each feature."""
         return () if self.axis is None or self._row is None else self._row[-1:]
 
     def take(self, mean: Array, variance: Array) -> None:
@@ -179,6 +186,8 @@ class Normalization(Layer):
             view.reshape(-1, values.size)[...] = values.reshape(-1)
 
     def _plan(self, plan: Plan) -> None:
+        if self.axis is not None:
+            self._last(plan.row)
         self._row = plan.row
         epsilon = 0.0 if self.invert else self._epsilon
         plan.add({"kind": "normalization", "epsilon": epsilon, "invert": self.invert}, layer=self)

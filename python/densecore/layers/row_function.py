@@ -10,7 +10,7 @@ from .whole_function import WholeFunction
 
 
 class RowFunction(Layer):
-    """What functions that the core does not know make of its inputs, see `WholeFunction`."""
+    """Functions that the core does not know, applied to its inputs, see `WholeFunction`."""
 
     config_names: ClassVar[tuple[str, ...]] = ()
 

@@ -137,7 +137,7 @@ class Columns(Layer):
 
 
 def _columns(symbol: Symbol, index: Any) -> Any:
-    """What an index of a symbol means."""
+    """The layer for an index of a symbol."""
     known = isinstance(index, tuple) and len(index) == 2 and index[0] in (slice(None), Ellipsis)
     if not known or len(symbol.row) != 1:
         raise TypeError(

@@ -1,4 +1,4 @@
-"""What NumPy's functions of symbols are: sums, means, other shapes, noise."""
+"""Layers for NumPy's functions of symbols: sums, means, other shapes, noise."""
 
 import math
 from typing import Any, ClassVar

@@ -155,7 +155,7 @@ def symbols_among(things: Any) -> Iterator[Symbol]:
 
 
 def known_or_computed(known: Callable[[], Any], function: Any, given: Any, named: Any) -> Any:
-    """What layers of the core make of symbols; else what Python computes of them.
+    """Layers of the core applied to symbols; else a layer that Python computes.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def known_or_computed(known: Callable[[], Any], function: Any, given: Any, named
 
 
 class WhenTrained:
-    """What a `call` of a user's gets as `training` while it is described: it may hand it on.
+    """The `training` that a user's `call` gets while it is described: it may hand it on.
 
     What a layer does in training and else is one graph for the core; its own dropout and noise tell
     the two apart. A `call` with a condition on it is described twice, for each assumption.

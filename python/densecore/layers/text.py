@@ -26,8 +26,9 @@ class TextVectorization(Preprocessing):
     ----------
     max_tokens : int, optional
         The most numbers that there are, with those of unknown words and of no word.
-    standardize : {"lower_and_strip_punctuation", "lower", "strip_punctuation"} or callable
-        What is done to a text first, by default the first; a callable gets an array of strings.
+    standardize : str or callable, default "lower_and_strip_punctuation"
+        The first change of a text: this, "lower" or "strip_punctuation"; a callable gets an array
+        of strings.
         None: nothing.
     split : {"whitespace", "character"} or callable, default "whitespace"
         Into what a text is cut; a callable gets a string. None: it is one token.

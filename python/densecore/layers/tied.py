@@ -61,7 +61,7 @@ def _inputs_of(layer: Dense) -> int:
 
 
 class Kernel:
-    """What `Dense.kernel` is while a `call` is described: its transpose may be multiplied with.
+    """`Dense.kernel` while a `call` is described: its transpose may be multiplied with.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def _transposed(weight: Weight) -> Any:
 
 
 def _kernel(layer: Dense) -> Kernel | None:
-    """What `Dense.kernel` is while a `call` is described."""
+    """`Dense.kernel` while a `call` is described."""
     return Kernel(layer) if DESCRIBED.anchors else None
 
 

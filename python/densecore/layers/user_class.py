@@ -1,4 +1,4 @@
-"""What layers and models of one's own have in common: a `call`, weights, losses."""
+"""The base class of users' layers and models: a `call`, weights, losses."""
 
 from typing import Any, ClassVar, Self
 
@@ -44,7 +44,7 @@ class UserClass:
         return layer
 
     def call(self, inputs: Any) -> Any:
-        """What inputs become; only classes of one's own have it."""
+        """The outputs for some inputs; only users' classes have it."""
         raise NotImplementedError(f"class {type(self).__name__}: wanted a method call(inputs)")
 
     def build(self, input_shape: Any = None) -> None:
@@ -117,7 +117,7 @@ class UserClass:
 
     @property
     def losses(self) -> list[Any]:
-        """What the layer adds to the loss: the penalties of weights, as numbers, and 0.0 for each
+        """The losses that the layer adds: the penalties of weights, as numbers, and 0.0 for each
         quantity of a batch, which there is no number of outside of training."""
         tops: list[Any] = [self, *self._sublayers()]
         parts = [part for top in tops for part in top._walk()]

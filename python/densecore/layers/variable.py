@@ -14,14 +14,14 @@ class Variable(Weight):
 
     Parameters
     ----------
-    initializer : array_like, or str or callable with a `shape`
-        The first numbers; also under the name ``initial_value``.
+    initializer : array_like, or str or callable with a `shape`, optional
+        The first numbers; also under the name ``initial_value``, which is the default.
     shape : tuple of int, optional
     dtype : str, optional
         Without effect in a layer: the model has one.
     trainable : bool, default True
     name : str, optional
-    **others
+    autocast, aggregation, **others
         Keras's, without effect.
 
     Raises

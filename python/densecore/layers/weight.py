@@ -68,7 +68,7 @@ def one() -> Symbol:
 
 
 class Weight(NDArrayOperatorsMixin):
-    """What `OwnLayer.add_weight` returns: an array that training changes.
+    """The result of `OwnLayer.add_weight`: an array that training changes.
 
     With symbols it makes a dense layer, or the like, whose array it is; else it is an array.
 
@@ -150,7 +150,7 @@ class Weight(NDArrayOperatorsMixin):
 
     @property
     def dtype(self) -> Any:
-        """Of its numbers; before there are some, ``backend.floatx()``."""
+        """The dtype of its numbers; before there are some, ``backend.floatx()``."""
         there = not DESCRIBED.anchors and (self.held or self._carrier is not None)
         return self.value.dtype if there else floatx()
 
@@ -341,7 +341,7 @@ def carried(layer: Any) -> dict[str, Weight]:
 
 
 def with_weight(ufunc: Any, inputs: tuple[Any, ...]) -> Any:
-    """What a function of NumPy of a symbol and a weight is: a symbol.
+    """A function of NumPy of a symbol and a weight, as a symbol.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._autodiff.traced import Traced
 from .._base import checks
-from .._base.dtypes import DTYPES, KERNELS, real_dtype
+from .._base.dtypes import DTYPES, KERNELS, Array, real_dtype
 from .._base.fixed import Fixed
 from .._base.lookup import unknown
 from .._base.overriding import overridden
@@ -133,7 +133,7 @@ class Loss(Fixed):
         return bool(CORE[self.kind]["sparse"])
 
     def get_config(self) -> dict[str, Any]:
-        """What `from_config` and `densecore.losses.get` need to make an equal one; JSON-able."""
+        """The configuration from which `from_config` and `get` make an equal one; JSON-able."""
         if self.is_own:  # as Keras: a subclass adds its own options
             return {"name": self.name, "reduction": self.reduction, **self._options}
         config = {"name": self.kind, "reduction": self.reduction, **self._options}
@@ -229,8 +229,8 @@ class Loss(Fixed):
         """
         return self._rows(y_true, y_pred)
 
-    def row_factor(self, weight: NDArray[Any] | None, rows: int, outputs: int) -> float:
-        """What Σ w l of a batch is multiplied with to give its loss.
+    def row_factor(self, weight: Array | None, rows: int, outputs: int) -> float:
+        """The factor of Σ w l of a batch that gives its loss.
 
         Parameters
         ----------
@@ -312,7 +312,7 @@ class Loss(Fixed):
         return Traced(rows, [(y_pred, lambda g: g.reshape(-1, 1) * gradient.reshape(g.size, -1))])
 
     def _rows_and_gradient(
-        self, y_true: ArrayLike, y_pred: ArrayLike, gradient: NDArray[Any] | None
+        self, y_true: ArrayLike, y_pred: ArrayLike, gradient: Array | None
     ) -> NDArray[np.float64]:
         output = np.asarray(y_pred)
         if output.dtype.kind not in "biuf":

@@ -98,11 +98,12 @@ class SparseCategoricalCrossentropy(Loss):
         from_logits: bool = False,
         ignore_class: int | None = None,
         reduction: str | None = "sum_over_batch_size",
+        axis: int = -1,
         name: str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(
-            reduction, name, from_logits=from_logits, ignore_class=ignore_class, **common
+            reduction, name, from_logits=from_logits, ignore_class=ignore_class, axis=axis, **common
         )
 
 
@@ -165,7 +166,9 @@ class CategoricalFocalCrossentropy(Loss):
         ≥ 0.
     gamma : float, default 2.0
         ≥ 0.
-    reduction, name, **common
+    from_logits : bool, default False
+    label_smoothing : float, default 0.0
+    axis, reduction, name, **common
         As for `Loss`.
     """
 
@@ -175,11 +178,23 @@ class CategoricalFocalCrossentropy(Loss):
         self,
         alpha: float = 0.25,
         gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
         **common: Any,
     ) -> None:
-        super().__init__(reduction, name, alpha=alpha, gamma=gamma, **common)
+        super().__init__(
+            reduction,
+            name,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+            alpha=alpha,
+            gamma=gamma,
+            **common,
+        )
 
 
 categorical_focal_crossentropy = LossFunction(CategoricalFocalCrossentropy)

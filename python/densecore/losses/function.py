@@ -15,7 +15,7 @@ Function = Callable[[Array, Array], Any]
 
 
 class CallableLoss(Loss):
-    """What `compile` makes of a function, or of an object of a class with a `call` of its own.
+    """The loss that `compile` makes of a function, or of an object with a `call` of its own.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class CallableLoss(Loss):
         self._flat = False  # whether values are (rows,), though there are several outputs
 
     def __getattr__(self, name: str) -> Any:
-        """What the object has that the user made: ``model.loss.delta``."""
+        """An attribute of the object that the user made: ``model.loss.delta``."""
         if name.startswith("__") or name == "function":
             raise AttributeError(name)
         return getattr(self.function, name)

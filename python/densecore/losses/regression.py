@@ -174,9 +174,26 @@ gaussian_nll = LossFunction(GaussianNLL)
 
 
 class CosineSimilarity(Loss):
-    """-Σ a y / (|a| |y|): -1 for the same direction. Parameters as for `Loss`."""
+    """-Σ a y / (|a| |y|): -1 for the same direction.
+
+    Parameters
+    ----------
+    axis : int, default -1
+        The last one; there is no other.
+    reduction, name, **common
+        As for `Loss`.
+    """
 
     kind = "cosine_similarity"
+
+    def __init__(
+        self,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(reduction, name, axis=axis, **common)
 
 
 cosine_similarity = LossFunction(CosineSimilarity)

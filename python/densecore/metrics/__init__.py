@@ -152,7 +152,7 @@ def get_all(argument: str, given: Any) -> list[Metric]:
 
 
 def config_of(metrics: Iterable[Metric]) -> list[Any]:
-    """What `get_all` makes equal metrics of: names where they say all; JSON-able.
+    """Configurations of which `get_all` makes equal metrics: names where they say all; JSON-able.
 
     A Python function is left out, with a warning: no file can hold it.
     """
@@ -176,7 +176,7 @@ def config_of(metrics: Iterable[Metric]) -> list[Any]:
 
 
 def _own_config(metric: Metric) -> Any:
-    """What a file holds of a metric of one's own that is registered; None for others."""
+    """A file's entry for a registered metric of a user's; None for others."""
     function = metric._fn if isinstance(metric, MeanMetricWrapper) else type(metric)
     name = name_that_finds(function)
     if name is None or isinstance(metric, MeanMetricWrapper):

@@ -243,6 +243,10 @@ class IoU(OfAllRows):
         Rows of this class do not count.
     sparse_y_true, sparse_y_pred : bool, default True
         Whether targets and outputs are class numbers; else the largest of a row.
+    axis : int, default -1
+        The last, as in Keras.
+    dtype : str, optional
+        Accepted for Keras's sake, and without effect.
     """
 
     kind = "io_u"
@@ -349,6 +353,8 @@ class BinaryIoU(IoU):
     threshold : float, default 0.5
         An output that reaches it says yes.
     name : str, optional
+    dtype : str, optional
+        Accepted for Keras's sake, and without effect.
     """
 
     kind = "binary_io_u"

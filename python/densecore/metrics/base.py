@@ -86,7 +86,7 @@ class Metric:
         super().__setattr__(name, value)
 
     def get_config(self) -> dict[str, Any]:
-        """What `from_config` and `densecore.metrics.get` need to make an equal one; JSON-able."""
+        """The configuration from which `from_config` and `get` make an equal one; JSON-able."""
         if self.is_own:  # as Keras: a subclass adds its own options
             return {"name": self.name, **self._options}
         return {"metric": self.kind, "name": self.name, **self._options}
@@ -121,7 +121,7 @@ class Metric:
 
     @property
     def variables(self) -> list[Variable]:
-        """What `add_weight` has made."""
+        """The variables that `add_weight` has made."""
         return list(self._variables)
 
     @classmethod

@@ -67,12 +67,7 @@ class R2Score(Metric):
         name: str | None = None,
         dtype: str | None = None,
     ) -> None:
-        for option, value, wanted in (
-            ("class_aggregation", class_aggregation, "uniform_average"),
-            ("num_regressors", num_regressors, 0),
-        ):
-            if value != wanted:
-                raise ValueError(
-                    f"R2Score: {option}: found {checks.shown(value)}, wanted {wanted!r}"
-                )
+        known = ("uniform_average",)
+        checks.one_of("R2Score: class_aggregation", class_aggregation, known)
+        checks.integer("R2Score: num_regressors", num_regressors, 0, 0)
         super().__init__(name, dtype)

@@ -1,4 +1,4 @@
-"""What a metric of one's own keeps between batches: Keras's ``add_weight``."""
+"""The variables of a user's metric, kept between batches: Keras's ``add_weight``."""
 
 from typing import Any
 

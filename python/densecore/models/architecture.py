@@ -102,7 +102,7 @@ class Architecture:
         raise NotImplementedError
 
     def _architecture(self) -> dict[str, Any]:
-        """What a new model of the same layers is made of, as JSON can hold it."""
+        """The configuration of a new model of the same layers, as JSON can hold it."""
         raise NotImplementedError
 
     def _add_from_config(self, config: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ from .weights import Weights
 
 
 class Compiled(Weights):
-    """What a model is compiled with, and what its data must be like for that."""
+    """Compiled models: loss, optimizer, metrics, and the checks of data for them."""
 
     _not_pickled = Weights._not_pickled | {"history", "_sharing"}
 
@@ -65,7 +65,7 @@ class Compiled(Weights):
         optimizer : str or Optimizer, default "adam"
             See ``densecore.optimizers``. What it has accumulated in an earlier compilation is
             forgotten.
-        loss : str, Loss or callable
+        loss : str, Loss or callable, optional
             See ``densecore.losses``. A function ``(y_true, y_pred) -> (loss, gradient)`` on arrays,
             with the batch's mean loss and its derivative by y_pred, trains slowly, batch by batch
             in Python; it takes no sample weights, and a file does not keep it: the model is loaded

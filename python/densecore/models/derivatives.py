@@ -85,7 +85,7 @@ class Derivatives(Compiled):
             return self._network.loss_and_gradients(*batch)
 
     def activations(self, x: Any) -> list[Array]:
-        """What each layer puts out for x, in prediction: one array (rows, units) per layer."""
+        """The outputs of each layer for x, in prediction: one array (rows, units) per layer."""
         rows = self._matrix(x)
         with self._reserved():
             self._network.forward(rows, None, False)
@@ -367,6 +367,6 @@ class Derivatives(Compiled):
 
 
 def _part(x: Array, outputs: list[Array], source: Source) -> Array:
-    """What a source of the core holds."""
+    """The values of a source of the core."""
     whole = x if source.layer < 0 else outputs[source.layer]
     return whole[:, source.first : source.first + source.width]

@@ -1,4 +1,4 @@
-"""What `Model.fit` does around its epochs: arguments, sources of rows, callbacks."""
+"""`Model.fit` around its epochs: arguments, sources of rows, callbacks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -125,6 +125,7 @@ def begin(model: "Model", arguments: FitArguments, listeners: CallbackList) -> H
     history = History(params=listeners.params)
     history.directions = model._directions
     listeners.history = model.history = history
+    history.model = model
     model.stop_training = False
     model._initial_epoch = arguments.initial_epoch
     model._initial_step, model._initial_totals = 0, []
@@ -196,6 +197,10 @@ def sources_of(
         )
         if arguments.validation_data is None and arguments.validation_split:
             training, held_out = training.split(arguments.validation_split)
+            if arguments.class_weight is not None:  # as in Keras it counts in training only
+                plain = prepare(arguments.x, arguments.y, arguments.sample_weight, None)
+                _, unweighted = plain.split(arguments.validation_split)
+                held_out = held_out._replace(weight=unweighted.weight)
             validation = Arrays(held_out, validation_size, False, arguments.validation_steps)
         source = Arrays(training, size, arguments.shuffle, arguments.steps_per_epoch)
         source.order = arguments.row_order

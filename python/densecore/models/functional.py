@@ -36,6 +36,7 @@ class Functional(Model):
     dtype, seed
         As for `Sequential`.
     name : str, default "functional"
+    trainable : bool, default True
 
     Attributes
     ----------

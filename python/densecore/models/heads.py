@@ -1,4 +1,4 @@
-"""What a model of several outputs is compiled with: a loss, a weight and metrics for each."""
+"""The losses, weights and metrics of a model of several outputs."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -203,7 +203,7 @@ class HeadsLoss(Loss):
         return found
 
     def names(self) -> list[str]:
-        """What `evaluate` reports after the loss: each output's, then the metrics."""
+        """The names that `evaluate` reports after the loss: each output's, then the metrics."""
         found = []
         if len(self.heads) > 1:
             found = [f"{head.name}_loss" for head in self.trained]

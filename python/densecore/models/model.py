@@ -51,7 +51,7 @@ def _any_size(batch_size: Any) -> bool:
 
 
 class Model(OnBatch, Derivatives, WholeBuffers, Serializable, StepMethods):
-    """What every model is an instance of.
+    """The base class of all models.
 
     The classes that it derives from are independent of each other; each adds its calls to a
     compiled network of layers.
@@ -143,8 +143,8 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable, StepMethods):
             generator or any iterable, or an object with ``len`` and an index, that gives batches
             (x, y) or (x, y, sample_weight). These, as hooks of batches, are trained in a loop in
             Python.
-        y : array_like (rows, outputs), or (rows,) class numbers for a sparse loss
-            Finite.
+        y : array_like (rows, outputs), or (rows,) class numbers for a sparse loss, optional
+            Finite. None where x are batches, or all losses are added by layers.
         batch_size : int, optional
             Rows per step, by default 32. The last batch of an epoch may be smaller.
         epochs : int, default 1
@@ -162,7 +162,8 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable, StepMethods):
             Whether each epoch has an order of its own, which follows from the model's seed. Of
             batches with an index, their order; those of an iterable come as they come.
         class_weight : dict, optional
-            Class number → factor of its rows' weights; 1 for classes that it does not have.
+            Class number → factor of its rows' weights in training, not of those that are held out;
+            1 for classes that it does not have.
         sample_weight : array_like (rows,), optional
             By default a batch's loss is the weighted sum over the number of its rows; see
             ``reduction`` of the losses.
@@ -260,6 +261,8 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable, StepMethods):
 
         Parameters
         ----------
+        x, y, sample_weight
+            As for `fit`.
         batch_size : int, optional
             Rows in a batch, for hooks and `steps`. The loss depends on it with the reductions
             ``"sum"`` and, of weighted rows, ``"mean_with_sample_weight"`` only: as in Keras it is

@@ -17,7 +17,7 @@ KINDS: dict[str, Any] = {}
 
 
 class Nested(Layer):
-    """What another model sees of a model: a layer whose parts are the model's own.
+    """A model as a layer of another model: its parts are the model's own.
 
     There is one for each model, so that two calls of a model are two nodes of one layer. Users see
     the model itself in its place.
@@ -130,7 +130,7 @@ def as_layer(thing: Any) -> Any:
 
 
 def as_seen(layer: Any) -> Any:
-    """What users see of a layer: itself, or the model that it stands for."""
+    """A layer as users see it: itself, or the model that it stands for."""
     return layer.model if isinstance(layer, Nested) else layer
 
 

@@ -1,7 +1,7 @@
 """Training and prediction for loops of one's own: on the caller's arrays, step by step."""
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,8 +70,9 @@ class OnBatch(Compiled):
         x: Array,
         y: Array,
         sample_weight: Array | None = None,
-        *,
+        class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
+        *,
         comm: Any = None,
     ) -> Any:  # of a union, every script would have to ask
         """One forward pass, backward pass and update.
@@ -84,6 +85,8 @@ class OnBatch(Compiled):
         x : array_like (rows, features)
         y : array_like (rows, outputs), or (rows,) class numbers
         sample_weight : array_like (rows,), optional
+        class_weight : dict, optional
+            As of `fit`.
         return_dict : bool, default False
             Of a model that is compiled with metrics: whether to return them by name.
         comm : communicator, optional
@@ -102,6 +105,8 @@ class OnBatch(Compiled):
             As of `fit`: other shapes, something that is not real numbers, or numbers beyond the
             range of the model's dtype.
         """
+        if class_weight is not None:
+            sample_weight = self._data(x, y, sample_weight, class_weight).weight
         if comm is not None:
             found, ranks = None, vars(self).get("_sharing")
             if ranks is not None and ranks.usual is not None and ranks.serves(comm):
@@ -379,14 +384,16 @@ class _ByModel:
             x: Any,
             y: Any,
             sample_weight: Any = None,
-            *,
+            class_weight: Any = None,
             return_dict: bool = False,
+            *,
             comm: Any = None,
         ) -> Any:
             found = known()
             if (
                 found is not None
                 and found.usual is not None
+                and class_weight is None
                 and not return_dict
                 and found.serves(comm)
             ):
@@ -395,7 +402,7 @@ class _ByModel:
                     return loss
                 found.usual = None
             return OnBatch.train_on_batch(
-                model_of(), x, y, sample_weight, return_dict=return_dict, comm=comm
+                model_of(), x, y, sample_weight, class_weight, return_dict, comm=comm
             )
 
         vars(self)["train_on_batch"] = train_on_batch

@@ -32,7 +32,7 @@ class OwnClassFiles(Functional):
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """What the constructor gets: its arguments, if the class has no such method."""
+        """The configuration for the constructor: its arguments, if the class has no such method."""
         if type(self).get_config is OwnClassFiles.get_config:
             return dict(vars(self).get("_arguments", {}))
         return {}

@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .._base.figures import check_picture_path, html_table, require_matplotlib, save_figure
 from .._base.lazy import imports
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from .functional import Functional
     from .model import Model
 
 # More circles in a column, or connections in a picture, and it cannot be read any more.
@@ -70,7 +71,7 @@ def plot_network(model: "Model", path: str | os.PathLike[str] | None = None) -> 
         with imports:
             from .plot_graph import draw
 
-        figure = draw(figure_class, model)
+        figure = draw(figure_class, cast("Functional", model))
         if path is not None:
             save_figure(figure, path)
         return figure

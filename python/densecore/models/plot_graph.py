@@ -16,7 +16,7 @@ _INPUT, _INNER, _OUTPUT, _OTHER = "#8fbf8f", "#8fb0d8", "#e6a070", "#c9c9c9"
 _EDGE, _TEXT = "#333333", "#222222"
 
 
-def draw(figure_class: Any, model: Any) -> "Figure":
+def draw(figure_class: Any, model: "Functional") -> "Figure":
     """The figure: inputs above, each layer below all that it takes."""
     edges = _edges(model)
     places = _places(model, edges)
@@ -46,7 +46,7 @@ def draw(figure_class: Any, model: Any) -> "Figure":
 
 
 def _edges(model: "Functional") -> list[tuple[Any, Any]]:
-    """What is connected: pairs of inputs or layers."""
+    """The connections: pairs of inputs or layers."""
     given = {id(symbol): symbol for symbol in model._symbols}
     found: dict[tuple[Any, Any], None] = {}
     for node in model._graph.nodes:

@@ -251,7 +251,7 @@ class Sequential(Model):
         return as_rows("x", single(x), self._dtype, self._input_row)
 
     def _plan(self) -> Plan:
-        """What the layers are in the core.
+        """The layers as layers of the core.
 
         Raises
         ------

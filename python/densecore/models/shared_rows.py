@@ -240,7 +240,7 @@ class ShardRows:
         return Step(rows, weights, share, batch, targets)
 
     def _weights(self, batch: Batch, share: Share) -> list[float]:
-        """What the loss of the batch is divided by: of each lane by itself, then their tree."""
+        """The divisor of the batch's loss: of each lane by itself, then their tree."""
         network = self._model._network
         sums = np.zeros((self._shards.lanes, len(network.batch_weights(None, 0))))
         for leaf, (begin, end) in enumerate(pairwise(share.cuts), share.leaf):

@@ -186,7 +186,7 @@ class SharedRun(Run):
     def _end_step(
         self, epoch: _Epoch, step: Step, sums: list[float], outputs: Array | None
     ) -> None:
-        """What follows when the gradient is that of all ranks: the update, its place in the running
+        """The steps after the gradient is that of all ranks: the update, its place in the running
         metrics, the callbacks."""
         sharing, network = self._sharing, self._sharing.network
         try:

@@ -54,7 +54,7 @@ class SharedNetwork:
 
     @property
     def weight(self) -> float:
-        """What the sum of all losses is divided by."""
+        """The divisor of the sum of all losses."""
         weight: float = self._step.weights[0]
         return weight
 

@@ -292,7 +292,7 @@ def _check(model: Compiled) -> None:
 
 
 def _description(model: Compiled) -> dict[str, Any]:
-    """What has to be the same on all ranks, as JSON can hold it."""
+    """The settings that have to be the same on all ranks, as JSON can hold them."""
     plan = model._plan()
     optimizer = model._compiled_optimizer()
     names = [f"layer {number}" for number in range(len(plan.specs))]
@@ -349,10 +349,6 @@ def _take_seed(model: Compiled, group: Group) -> None:
         model._network.steps, model._network.epochs = steps, epochs
 
 
-# From the narrowest to the widest vectors.
-_ISA_ORDER = ("scalar", "sse2", "neon", "avx2", "avx512")
-
-
 def _take_isa(model: Compiled, group: Group) -> None:
     """The kernels of the lowest instruction set of all ranks, so that the bits are the same."""
     levels = core.available_isa_levels()
@@ -362,7 +358,8 @@ def _take_isa(model: Compiled, group: Group) -> None:
     everywhere = set(levels)
     for known in group.gather(",".join(levels).encode()):
         everywhere &= set(known.decode().split(","))
-    wanted = min(found, key=_ISA_ORDER.index)
+    order = core.compiled_isa_levels()  # the widest vectors first
+    wanted = max(found, key=order.index) if set(found) <= set(order) else "scalar"
     if wanted not in everywhere:
         wanted = "scalar"
     if model._network.isa != wanted:

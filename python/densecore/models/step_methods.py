@@ -37,6 +37,8 @@ class StepMethods(Compiled):
         ValueError
             The model is compiled without a loss.
         """
+        if y_pred is None:
+            raise TypeError("y_pred: found None, wanted the model's outputs")
         loss = self._compiled_loss()
         own = loss if isinstance(loss, ModelLoss) else ModelLoss(self, loss)
         return own.of_given(y, y_pred, sample_weight)

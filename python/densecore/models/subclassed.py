@@ -26,7 +26,7 @@ from .summary import parts_table
 
 
 class Subclassed(UserClass, OwnClassFiles):
-    """What a class that is derived from `Model`, with a method `call`, gets.
+    """The base class that a class derived from `Model`, with a method `call`, gets.
 
     `call` is not run with data: it is called once with symbols, as soon as the shapes of the inputs
     are known, by `build` or by the first data. What it makes of them is the model's graph, which
@@ -79,7 +79,7 @@ class Subclassed(UserClass, OwnClassFiles):
 
     @staticmethod
     def _name_of(kind: type) -> str:
-        """What models of a class are called that have no name of their own."""
+        """The name of a class's models that have none of their own."""
         snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.__name__)
         return snake.lower().strip("_") or "model"
 
@@ -113,7 +113,7 @@ class Subclassed(UserClass, OwnClassFiles):
         """Keras's older `build` ends with it."""
 
     def _in_order(self, layers: list[Layer]) -> list[Layer]:
-        """Those with weights of the model's own, then those that are attributes."""
+        """The layers with weights of the model's own, then those that are attributes."""
         own = {weight: place for place, weight in enumerate(self._own_weights())}
         carriers = [layer for layer in layers if own.keys() & set(carried(layer).values())]
         carriers.sort(key=lambda layer: min(own[w] for w in carried(layer).values() if w in own))
@@ -162,7 +162,7 @@ class Subclassed(UserClass, OwnClassFiles):
 
         Parameters
         ----------
-        input_shape : tuple, or a list or dictionary of them
+        input_shape : tuple, or a list or dictionary of them, optional
             Of each input, with the rows first: (None, features).
 
         Raises

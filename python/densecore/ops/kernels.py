@@ -295,6 +295,9 @@ def adam_update(
         m and v start as zeros.
     step : int
         1 for the first step.
+    learning_rate : float, default 0.001
+    beta_1, beta_2 : float, default 0.9 and 0.999
+    epsilon : float, default 1e-7
 
     Raises
     ------

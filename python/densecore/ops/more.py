@@ -8,23 +8,28 @@ import numpy as np
 from .._autodiff.traced import Traced, plain
 from .._base.dtypes import Array, floatx
 from . import numeric as _numeric
-from .numeric import _forwarded, _of_symbols, one_hot
+from .numeric import _of_symbols, one_hot
 
 # Made there from a table: a type checker does not see their names.
 erf, sigmoid = vars(_numeric)["erf"], vars(_numeric)["sigmoid"]
 
-# Names that NumPy has too, with the same meaning of the arguments that Keras has.
-_SAME = [
-    "bartlett", "bitwise_not", "blackman", "conj", "conjugate", "correlate", "dsplit", "gcd",
-    "hamming", "hanning", "hsplit", "i0", "imag", "isneginf", "isposinf", "isreal", "kaiser",
-    "lcm", "ldexp", "left_shift", "logaddexp2", "nanargmax", "nanargmin", "nancumprod",
-    "nancumsum", "nanprod", "nanquantile", "nextafter", "real", "right_shift", "vander", "vsplit",
-]  # fmt: skip
-_LINEAR = ["cholesky", "det", "eig", "eigh", "inv", "lstsq", "matrix_rank", "pinv", "qr", "slogdet",
-           "solve", "svd"]  # fmt: skip
 
-globals().update({name: _forwarded(name, getattr(np, name)) for name in _SAME})
-globals().update({name: _forwarded(name, getattr(np.linalg, name)) for name in _LINEAR})
+def batch_normalization(
+    x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None,
+    epsilon: float = 1e-3,
+) -> Any:  # fmt: skip
+    """scale (x - mean) / sqrt(variance + epsilon) + offset; the others are along an axis of x."""
+    row = [1] * np.ndim(plain(x))
+    row[axis] = -1
+    mean, variance = np.reshape(mean, row), np.reshape(variance, row)
+    found = (x - mean) / np.sqrt(variance + epsilon)
+    found = found if scale is None else found * np.reshape(scale, row)
+    return found if offset is None else found + np.reshape(offset, row)
+
+
+def logdet(x: Any) -> Any:
+    """The log of the determinant of matrices with a positive one."""
+    return np.linalg.slogdet(x)[1]
 
 
 def erfc(x: Any) -> Any:
@@ -160,6 +165,10 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
 
 
 vectorized_map = map
+bitwise_invert = vars(_numeric)["bitwise_not"]
+bitwise_left_shift = vars(_numeric)["left_shift"]
+bitwise_right_shift = vars(_numeric)["right_shift"]
+hard_swish = _numeric.hard_silu
 
 
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:

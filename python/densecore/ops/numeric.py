@@ -1,7 +1,6 @@
 """Keras's ``ops`` for NumPy arrays, which the tracer of losses derives."""
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from .._base import constants
 from .._base.dtypes import Array, floatx
 from .._base.lazy import imports
 from ..random import CONSTANT_ROWS, of_rows
+from .forwarded import FORWARDED
 
 _EPSILON = 1e-7
 
@@ -24,49 +24,9 @@ def _named(name: str, function: Callable[..., Any], text: str) -> Callable[..., 
     return function
 
 
-def _forwarded(name: str, target: Any) -> Callable[..., Any]:
-    """A function of NumPy's under Keras's name, on lists too."""
-
-    def call(*arguments: Any, **named: Any) -> Any:
-        # Keras's names of the first arguments, which NumPy calls otherwise
-        first = [named.pop(word) for word in ("x", "x1", "x2") if word in named]
-        return target(*first, *arguments, **named)
-
-    first = (inspect.getdoc(target) or "").split("\n\n")
-    say = next((part for part in first if "(" not in part.split("\n")[0]), name).split("\n")[0]
-    return _named(name, call, f"{say}\n\nAs ``numpy.{target.__name__}``.")
-
-
-# Names that NumPy has too, with the same meaning of the arguments that Keras has.
-_SAME = [
-    "abs", "absolute", "add", "all", "allclose", "amax", "amin", "angle", "any", "append",
-    "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax",
-    "argmin", "argpartition", "argsort", "array", "array_split", "average", "bincount",
-    "bitwise_and", "bitwise_or", "bitwise_xor", "broadcast_to", "cbrt", "ceil", "clip",
-    "concatenate", "copy", "corrcoef", "cos", "cosh", "count_nonzero", "cross", "cumprod",
-    "cumsum", "deg2rad", "diag", "diagflat", "diagonal", "diff", "digitize", "divide", "dot",
-    "dstack", "einsum", "empty", "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1",
-    "eye", "fabs", "flip", "fliplr", "flipud", "floor", "floor_divide", "fmax", "fmin", "fmod",
-    "full", "full_like", "geomspace", "greater", "greater_equal", "heaviside", "histogram",
-    "hstack", "hypot", "identity", "inner", "isclose", "isfinite", "isin", "isinf", "isnan",
-    "kron", "less", "less_equal", "linspace", "log", "log10", "log1p", "log2", "logaddexp",
-    "logical_and", "logical_not", "logical_or", "logical_xor", "logspace", "matmul", "max",
-    "maximum", "mean", "median", "meshgrid", "min", "minimum", "mod", "moveaxis", "multiply",
-    "nan_to_num", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanstd",
-    "nansum", "nanvar", "ndim", "negative", "nonzero", "not_equal", "ones", "ones_like", "outer",
-    "pad", "percentile", "power", "prod", "ptp", "quantile", "rad2deg", "ravel", "reciprocal",
-    "remainder", "repeat", "reshape", "roll", "rot90", "round", "searchsorted", "select", "sign",
-    "signbit", "sin", "sinc", "sinh", "sort", "split", "sqrt", "square", "squeeze", "stack",
-    "std", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot",
-    "tile", "trace", "transpose", "trapezoid", "tri", "tril", "triu", "true_divide", "trunc",
-    "unique", "unravel_index", "var", "vdot", "vstack", "where", "zeros", "zeros_like",
-]  # fmt: skip
-
-# What NumPy 1 calls otherwise.
-_BEFORE_2 = {"trapezoid": "trapz"}
-for _name in _SAME:
-    _known = _name if hasattr(np, _name) else _BEFORE_2[_name]
-    globals()[_name] = _forwarded(_name, getattr(np, _known))
+globals().update(
+    {name: _named(name, function, function.__doc__ or name) for name, function in FORWARDED.items()}
+)
 
 
 def _logistic(x: Array) -> Array:
@@ -259,7 +219,7 @@ def is_tensor(x: Any) -> bool:
 
 
 def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
-    """What the first function returns if a condition holds; else what the second one does."""
+    """The first function's result if a condition holds, else the second one's."""
     return true_fn() if bool(plain(pred)) else false_fn()
 
 

@@ -333,7 +333,7 @@ class Optimizer(ByHand):
         return self._core_settings.states
 
     def get_config(self) -> dict[str, Any]:
-        """What `get` needs to make an equal one; JSON-able.
+        """The configuration from which `get` makes an equal one; JSON-able.
 
         Raises
         ------

@@ -68,6 +68,7 @@ class Adam(Optimizer):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
+        *,
         epsilon_hat: bool = False,
         **options: Any,
     ) -> None:

@@ -257,6 +257,20 @@ def _shrink(soft: bool) -> Activation:
     return Activation(forward, backward, of_series)
 
 
+def _threshold(z: Array, threshold: float = 0.0, default_value: float = 0.0) -> Array:
+    return np.where(np.isnan(z) | (z > threshold), z, default_value).astype(z.dtype)
+
+
+def _threshold_backward(
+    z: Array, a: Array, g: Array, threshold: float = 0.0, default_value: float = 0.0
+) -> Array:
+    return np.where(np.isnan(z), z, np.where(z > threshold, g, np.zeros_like(g)))
+
+
+def _threshold_series(z: Series, threshold: float = 0.0, default_value: float = 0.0) -> Series:
+    return series.where(z.c[0] > threshold, z, z * 0.0 + default_value)
+
+
 def _sparse_sigmoid(z: Array) -> Array:
     return np.asarray(0.5 * (np.clip(z, -1.0, 1.0) + 1.0))
 
@@ -350,6 +364,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "log_softmax": Activation(_log_softmax, _log_softmax_backward),
     "hard_shrink": _shrink(soft=False),
     "soft_shrink": _shrink(soft=True),
+    "threshold": Activation(_threshold, _threshold_backward, _threshold_series),
     "sparse_plus": Activation(
         _sparse_plus, lambda z, a, g: g * _sparse_sigmoid(z), _sparse_plus_series
     ),

@@ -147,6 +147,16 @@ class Dropout(Layer):
         return g * self.m
 
 
+class SpatialDropout(Dropout):
+    """Dropout of rows that are several vectors, with one mask for all vectors of a row.
+
+    ``factors`` (batch, n / vectors) is to be set before each step.
+    """
+
+    def __init__(self, factors: Array, vectors: int) -> None:
+        super().__init__(np.tile(factors, (1, vectors)))
+
+
 class GaussianNoise(Layer):
     """x + r, in training only: r is normal with mean 0.
 

@@ -92,7 +92,7 @@ class StepDecay(LearningRateSchedule):
 
 
 class _DecaySteps(LearningRateSchedule):
-    """What schedules have in common that decay by a rate for each `decay_steps` steps."""
+    """Base class of schedules that decay by a rate for each `decay_steps` steps."""
 
     def __init__(
         self,

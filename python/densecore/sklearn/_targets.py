@@ -1,4 +1,4 @@
-"""What every kind of target has: it is encoded for the core, and decoded from the outputs.
+"""The base class of targets: encoded for the core, and decoded from the outputs.
 
 A `Target` is made from the first data and holds all that a classifier and a regressor differ in;
 the rest of the package asks it, and never which of the two it works for.

@@ -38,7 +38,7 @@ class Samples(NamedTuple):
     weights: Array | None
 
     def take(self, rows: Array) -> "Samples":
-        """Those with the given numbers."""
+        """The samples with the given numbers."""
         X = self.X.tocsr() if hasattr(self.X, "tocsr") else self.X
         weights = None if self.weights is None else self.weights[rows]
         return Samples(X[rows], self.y[rows], self.targets[rows], weights)

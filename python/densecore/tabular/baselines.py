@@ -13,6 +13,8 @@ from .recipe import Recipe
 
 # Up to so many inputs, least squares are solved exactly.
 _EXACT = 600
+# Rows that are float64 at once: those of a part would take several times a large table's inputs.
+_CHUNK = 8192
 
 _LINEAR = Recipe(
     "linear", folds=1, members=1, periodic=0, hidden=(), epochs=24, extras=False,
@@ -52,20 +54,30 @@ def _least_squares(
     out = np.zeros((len(x), y.shape[1]))
     w = np.ones(len(x)) if weight is None else np.asarray(weight, np.float64)
 
-    def sums(chosen: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        a = _with_constant(x[chosen])
-        return product(a.T * w[chosen], a), product(y[chosen].T * w[chosen], a)
+    def sums(chosen: Indices) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        gram = np.zeros((x.shape[1] + 1, x.shape[1] + 1))
+        moment = np.zeros((y.shape[1], x.shape[1] + 1))
+        for some in _chunks(chosen):
+            a = _with_constant(x[some])
+            gram += product(a.T * w[some], a)
+            moment += product(y[some].T * w[some], a)
+        return gram, moment
 
-    parts = [sums(slice(at, at + 8192)) for at in range(0, len(x), 8192)]
-    gram, moment = sum(p[0] for p in parts), sum(p[1] for p in parts)
+    gram, moment = sums(np.arange(len(x)))
     for part in held_out:
         g, m = sums(part)
         g, m = gram - g, moment - m
         size = np.sqrt(np.maximum(np.diagonal(g), 1e-300))
         # A little of a ridge: indicators of all categories add up to one.
         factor = inverse_factor(g / size / size[:, np.newaxis] + 1e-9 * np.eye(len(g)))
-        out[part] = product(solved(factor, m / size) / size, _with_constant(x[part]).T).T
+        kernel = solved(factor, m / size) / size
+        for some in _chunks(part):
+            out[some] = product(kernel, _with_constant(x[some]).T).T
     return out[rows]
+
+
+def _chunks(rows: Indices) -> list[Indices]:
+    return [rows[at : at + _CHUNK] for at in range(0, len(rows), _CHUNK)]
 
 
 def _with_constant(x: NDArray[Any]) -> NDArray[np.float64]:

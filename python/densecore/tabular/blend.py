@@ -18,6 +18,10 @@ _EVEN_ROWS = 100
 _DEVIATION = 0.3
 # A row speaks for half of one: the networks of a part were all trained on nearly the same rows.
 _WORTH = 0.5
+# How often a kind of networks is added, and how many rows it takes to have as much to say as the
+# belief that all kinds are alike.
+_STEPS = 30
+_ALIKE_ROWS = 100
 
 
 def share_of_first(first: Array, second: Array, truth: Array, weight: Array | None) -> float:
@@ -40,6 +44,40 @@ def share_of_first(first: Array, second: Array, truth: Array, weight: Array | No
         return -0.5 * len(truth) * float(log(max(mean, 1e-14)))
 
     return _mean_share(_WORTH * np.array([likelihood(share) for share in _SHARES]), 0.5)
+
+
+def shares_of_kinds(
+    kinds: Array, truth: NDArray[Any], classification: bool, weight: Array | None
+) -> list[float]:
+    """The shares of several kinds of networks that rows not seen speak for.
+
+    Kinds are added to a mixture one at a time, each the best to add, the same one as often as it is
+    that (Caruana, Niculescu-Mizil, Crew & Ksikes, 2004). It begins with all kinds alike, which
+    counts the more the fewer rows there are.
+
+    Parameters
+    ----------
+    kinds : ndarray (kinds, rows, outputs)
+        Numbers or probabilities, from networks that have not seen the rows.
+    truth : ndarray (rows,) of class numbers, or (rows, outputs)
+    """
+    w = np.ones(len(truth)) if weight is None else weight
+    if classification:
+        truth = np.eye(kinds.shape[2])[truth]
+    counts = np.full(len(kinds), _ALIKE_ROWS / len(truth) * _STEPS / len(kinds))
+    total: Array = counts[0] * kinds.sum(axis=0)
+    for _ in range(_STEPS):
+        size = counts.sum() + 1
+        losses = [
+            float((losses_of((total + kind) / size, truth, classification) * w).mean())
+            for kind in kinds
+        ]
+        best = int(np.argmin(losses))
+        counts[best] += 1
+        total = total + kinds[best]
+    shares = counts / counts.sum()
+    shares[shares < _LEAST] = 0.0
+    return [round(float(share), 4) for share in shares / shares.sum()]
 
 
 def _mean_share(likelihood: Array, before: float) -> float:

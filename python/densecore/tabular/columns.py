@@ -15,11 +15,21 @@ from numpy.typing import NDArray
 
 from .._base import core
 from .errors import TableError
-from .readings import PLAIN, SPELLINGS, Reading, compact_dates, described, with_units
+from .readings import (
+    PLAIN,
+    SPELLINGS,
+    Reading,
+    compact_dates,
+    described,
+    with_percent,
+    with_phrases,
+    with_units,
+)
 from .words import boolean
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int32]
+Lines = Sequence[int] | NDArray[np.int64]
 
 # A column whose known cells are numbers but for this share is a column of numbers, in which the
 # other texts are missing values ("unknown", "> 100").
@@ -29,7 +39,7 @@ MIN_DISTINCT_WITH_STRAYS = 10
 
 @dataclass
 class Contents:
-    """What a column was found to hold; `style` says how its numbers or dates are spelled."""
+    """The kind of a column's contents; `style` says how its numbers or dates are spelled."""
 
     kind: str  # "numbers", "texts" or "moments"
     values: Array | None = None  # of numbers and moments
@@ -76,7 +86,7 @@ class Column:
         self,
         name: str,
         path: str,
-        lines: Sequence[int] | NDArray[np.int64],
+        lines: Lines,
         contents: Callable[[], Contents],
         texts: Callable[[], tuple[Codes, list[str]]],
     ) -> None:
@@ -92,6 +102,11 @@ class Column:
         return len(self._lines)
 
     @property
+    def lines(self) -> Lines:
+        """The line of the file that each row begins on."""
+        return self._lines
+
+    @property
     def contents(self) -> Contents:
         """The cells as numbers, moments or texts; found out once, when first asked for."""
         if self._contents is None:
@@ -102,7 +117,7 @@ class Column:
 
     @property
     def kind(self) -> str:
-        """What the cells are, see `Contents`."""
+        """The kind of the cells, see `Contents`."""
         return self.contents.kind
 
     def texts(self) -> tuple[Codes, list[str]]:
@@ -117,9 +132,10 @@ class Column:
         The text of a number is then its shortest one.
         """
         values = self.contents.values
-        if values is None:
-            self.texts()
-        elif self._texts is None:
+        if values is None or self._texts is not None:
+            known = self.texts()
+            self._make_texts = lambda: known
+        else:
             self._make_texts = lambda: _texts_of_numbers(values)
         self._make_contents = lambda: self.contents
 
@@ -182,7 +198,12 @@ class Column:
     def first_text(self) -> int | None:
         """The first row whose text is neither a number nor a marker of a missing value."""
         codes, levels = self.texts()
-        values = (self.contents.reading or PLAIN).numbers(levels)
+        if self.kind == "moments":
+            assert self.contents.values is not None
+            values = np.full(len(levels), np.nan)
+            values[codes[codes >= 0]] = self.contents.values[codes >= 0]
+        else:
+            values = (self.contents.reading or PLAIN).numbers(levels)
         bad = np.array([np.isnan(v) and not core.is_missing_marker(t)
                         for t, v in zip(levels, values, strict=True)] + [False])  # fmt: skip
         rows = np.flatnonzero(bad[codes])
@@ -198,7 +219,7 @@ def _number(text: str) -> float:
 
 
 def read_contents(text: Any, index: int, decimal_first: bool) -> Contents:
-    """What a column of a `DelimitedText` holds.
+    """The contents of a column of a `DelimitedText`.
 
     `decimal_first`: whether ``1,234`` is rather 1.234 than 1234, as in files that separate their
     columns by something else.
@@ -219,20 +240,32 @@ def read_contents(text: Any, index: int, decimal_first: bool) -> Contents:
                 index, one.decimal, one.thousands, one.signs
             )
             if others == 0 and count:
+                if one.signs:
+                    codes, levels = text.codes(index)
+                    shares = with_percent(levels, one.numbers(levels))
+                    if shares is not None:
+                        return _spelled(codes, levels, shares)
                 return Contents("numbers", read, style=described(one), reading=one)
         codes, levels = text.codes(index)
         counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+        made = of_texts(codes, levels)
         spelled = with_units(levels, counts, STRAY_SHARE)
+        if spelled is None and made.kind == "texts":
+            spelled = with_phrases(levels, counts, STRAY_SHARE)
         if spelled is not None:
-            reading, of_level = spelled
-            read = np.append(of_level, np.nan)[codes]
-            return Contents("numbers", read, style=described(reading), reading=reading,
-                            strays=_strays(levels, counts, of_level))  # fmt: skip
+            return _spelled(codes, levels, spelled)
         known = numbers + texts
         if texts <= STRAY_SHARE * known and _distinct(values) >= MIN_DISTINCT_WITH_STRAYS:
             return Contents("numbers", values, strays=texts, reading=PLAIN)
-        return of_texts(codes, levels)
+        return made
     return of_texts(*text.codes(index))
+
+
+def _spelled(codes: Codes, levels: list[str], spelled: tuple[Reading, Array]) -> Contents:
+    reading, of_level = spelled
+    counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+    return Contents("numbers", np.append(of_level, np.nan)[codes], style=described(reading),
+                    reading=reading, strays=_strays(levels, counts, of_level))  # fmt: skip
 
 
 def _strays(levels: list[str], counts: NDArray[Any], values: Array) -> int:
@@ -258,13 +291,16 @@ def points_as_thousands(text: Any, index: int, plain: Array) -> Contents | None:
 
 
 def of_texts(codes: Codes, levels: list[str]) -> Contents:
-    """A column of texts, which are moments if all of them are."""
-    moments = _moments(levels)
+    """A column of texts, which are moments if all of them are, but for markers of missing values
+    and a few others."""
+    counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+    moments = _moments(levels, counts)
     if moments is None:
         return Contents("texts", codes=codes, levels=levels)
     seconds, parts, style, order = moments
     values = np.append(seconds, np.nan)[codes]
-    return Contents("moments", values, style=style, parts=parts, order=order)
+    return Contents("moments", values, style=style, parts=parts, order=order,
+                    strays=_strays(levels, counts, seconds))  # fmt: skip
 
 
 def _distinct(values: Array) -> int:
@@ -272,18 +308,23 @@ def _distinct(values: Array) -> int:
     return int(np.unique(known).size)
 
 
-def _moments(levels: list[str]) -> tuple[Array, int, str, str] | None:
-    """The seconds, parts, style and order of texts that are all dates or times but for markers."""
-    known = [level for level in levels if not core.is_missing_marker(level)]
+def _moments(levels: list[str], counts: NDArray[np.intp]) -> tuple[Array, int, str, str] | None:
+    """The seconds, parts, style and order of texts that are dates or times but for markers; rows
+    of others (`counts` of each text) are few."""
+    known = [i for i, level in enumerate(levels) if not core.is_missing_marker(level)]
+    texts = [levels[i] for i in known]
     # Whole columns of texts are most often told by their first ones.
-    if not known or not any(_all_moments(known[:20])):
+    if not texts or max(_as_moments(texts[:20])) < 0.5:
         return None
-    month_first, day_first = _all_moments(known)
-    if not (month_first or day_first):
+    rows = counts[known]
+    read_month, read_day = _as_moments(texts, rows)
+    most = max(read_month, read_day)
+    many = len(texts) >= MIN_DISTINCT_WITH_STRAYS
+    if most < 1 and (most < 1 - STRAY_SHARE or not many):
         return None
-    ambiguous = month_first and day_first
+    ambiguous = read_month == read_day
     # Points separate days from months in Europe, and dashes in files of databases.
-    by_day = not month_first or (ambiguous and "/" not in known[0])
+    by_day = read_day > read_month or (ambiguous and "/" not in texts[0])
     seconds, parts = core.parse_moments(levels, by_day)
     differ = ambiguous and not np.array_equal(
         seconds, core.parse_moments(levels, not by_day)[0], equal_nan=True
@@ -295,10 +336,11 @@ def _moments(levels: list[str]) -> tuple[Array, int, str, str] | None:
     return seconds, int(np.bitwise_or.reduce(parts)), style, order
 
 
-def _all_moments(texts: list[str]) -> tuple[bool, bool]:
-    """Whether all are moments with the month first, and with the day first."""
+def _as_moments(texts: list[str], rows: NDArray[np.intp] | None = None) -> tuple[float, float]:
+    """The share of the rows that are moments with the month first, and with the day first."""
     month, day = (
-        not np.isnan(core.parse_moments(texts, by_day)[0]).any() for by_day in (False, True)
+        float(np.average(~np.isnan(core.parse_moments(texts, by_day)[0]), weights=rows))
+        for by_day in (False, True)
     )
     return month, day
 
@@ -306,7 +348,7 @@ def _all_moments(texts: list[str]) -> tuple[bool, bool]:
 # From values in memory --------------------------------------------------------------------------
 
 
-def from_numbers(name: str, path: str, lines: Sequence[int], values: Array) -> Column:
+def from_numbers(name: str, path: str, lines: Lines, values: Array) -> Column:
     """A column of numbers (rows,), NaN where missing."""
     return Column(
         name, path, lines, lambda: Contents("numbers", values), lambda: _texts_of_numbers(values)
@@ -321,7 +363,7 @@ def number_text(value: float) -> str:
     return repr(value)
 
 
-def from_moments(name: str, path: str, lines: Sequence[int], seconds: Array) -> Column:
+def from_moments(name: str, path: str, lines: Lines, seconds: Array) -> Column:
     """A column of dates with times, in seconds since 1970; NaN where missing."""
     has_time = bool((seconds[~np.isnan(seconds)] % 86400 != 0).any())
     made = Contents("moments", seconds, parts=3 if has_time else 1)
@@ -330,7 +372,7 @@ def from_moments(name: str, path: str, lines: Sequence[int], seconds: Array) -> 
 
 
 def from_texts(
-    name: str, path: str, lines: Sequence[int], values: Sequence[str | None], parse: bool
+    name: str, path: str, lines: Lines, values: Sequence[str | None], parse: bool
 ) -> Column:
     """A column of texts, None where missing; `parse`: whether they may spell numbers."""
     cells = ["" if value is None else str(value).strip() for value in values]

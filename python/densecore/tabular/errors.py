@@ -1,4 +1,4 @@
-"""What is wrong with a table, in one line; and words that several messages share."""
+"""Errors of tables, each in one line, and words that several messages share."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What the classifier and the regressor of tables have in common."""
+"""The base class of the classifier and the regressor of tables."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -202,7 +202,7 @@ class TabularEstimator(BaseEstimator):
         return self._told(self.model_.outputs, self._table(X, False))
 
     def _told(self, ask: Callable[..., R], table: Table, *given: Any) -> R:
-        """What a function of the model answers for a table; a warning says what is new in it."""
+        """A function of the model applied to a table; a warning tells of new categories in it."""
         seen = Surprises()
         answers = ask(table, *given, seen=seen)
         if seen.counts:

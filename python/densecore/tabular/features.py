@@ -155,7 +155,7 @@ class NumericFeature:
 
     @classmethod
     def from_dict_1(cls, entry: Any) -> "NumericFeature":
-        """What version 0.1.0 wrote: a mean and a deviation; `fill` was the mean or None."""
+        """The form of version 0.1.0: a mean and a deviation; `fill` was the mean or None."""
         if entry["fill"] is not None:
             finite(entry["fill"])
         return cls(text(entry["name"]), finite(entry["mean"]), positive(entry["scale"]))
@@ -328,7 +328,7 @@ class CategoricalFeature:
 
     @classmethod
     def from_dict_1(cls, entry: Any) -> "CategoricalFeature":
-        """What version 0.1.0 wrote: one input per category."""
+        """The form of version 0.1.0: one input per category."""
         return cls(text(entry["name"]), texts(entry["categories"]))
 
     def describe(self) -> str:

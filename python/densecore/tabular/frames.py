@@ -1,6 +1,5 @@
 """Columns of data frames and arrays: of pandas, of polars, or of a dict of arrays."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Column, from_moments, from_numbers, from_texts
+from .columns import Column, Lines, from_moments, from_numbers, from_texts
 
 
 def of_arrow(data: Any) -> Any:
@@ -25,7 +24,7 @@ def of_arrow(data: Any) -> Any:
     return found
 
 
-def columns_of_frame(frame: Any, path: str, lines: Sequence[int], parse: bool) -> list[Column]:
+def columns_of_frame(frame: Any, path: str, lines: Lines, parse: bool) -> list[Column]:
     """The columns of a data frame.
 
     `parse`: whether texts may spell numbers and dates, as in a spreadsheet. In a frame that has
@@ -46,7 +45,7 @@ def _series(frame: Any, name: Any, position: int) -> Any:
     return frame[name]
 
 
-def _column(name: str, path: str, lines: Sequence[int], series: Any, parse: bool) -> Column:
+def _column(name: str, path: str, lines: Lines, series: Any, parse: bool) -> Column:
     values, missing = _array(series)
     kind = values.dtype.kind
     if kind in "iuf":

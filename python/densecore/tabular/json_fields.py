@@ -56,7 +56,7 @@ def refuse_repeated(names: list[str]) -> None:
 
 
 def of_kind(what: str, entry: Any, classes: Iterable[Any], reader: str = "from_dict") -> Any:
-    """What `to_dict` of one of the classes wrote, read by the class of its kind."""
+    """The object that `to_dict` of one of the classes wrote, read by the class of its kind."""
     known = list(classes)
     for cls in known:
         if entry["kind"] == cls.kind:

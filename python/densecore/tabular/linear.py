@@ -191,7 +191,7 @@ def _logistic(z: Array, y: Array, held_out: Sequence[Indices], w: Array) -> tupl
 
 
 def _softmax(z: Array) -> Array:
-    """Of logits (classes, rows)."""
+    """The probabilities of logits (classes, rows)."""
     raised = exp(z - z.max(axis=0))
     answers: Array = raised / raised.sum(axis=0)
     return answers

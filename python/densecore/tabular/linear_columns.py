@@ -1,4 +1,4 @@
-"""What linear models are given of a table: the networks' inputs as standardised columns."""
+"""The inputs of linear models: those of the networks as standardised columns."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -111,17 +111,19 @@ def train(
     count = epochs or recipe.epochs_for(smallest)
     steps = count * -(-smallest // batch)
     targets = y
-    if classification and recipe.label_smoothing:
+    # Kinds of networks may be without label smoothing; what all are told by is the same.
+    one_hot = classification and bool(recipe.label_smoothing)
+    if one_hot:
         targets = np.eye(outputs, dtype=recipe.dtype)[y]
     elif not classification:
         targets = y.astype(recipe.dtype)
-    kinds = [(n, k) for n, k in enumerate(recipe.kinds_for(numbers)) if k]
-    total = sum(k for _, k in kinds)
+    kinds = recipe.kinds_for(numbers)
+    total = sum(each for _, _, each in kinds)
     key = monitor or _monitor(recipe, classification)
     together = recipe.together(rows)
     ensembles: list[Ensemble] = []
-    for kind, each in kinds:
-        inputs = x[:, : x.shape[1] - lines - (bins if kind else 0)]
+    for kind, (own, embedded, each) in enumerate(kinds):
+        inputs = x[:, : x.shape[1] - lines - (bins if embedded else 0)]
         members = len(held_out) * each
         done = sum(len(e) for e in ensembles) // len(held_out)
 
@@ -131,6 +133,8 @@ def train(
             of: float,
             keep: dict[str, Any],
             kind: int = kind,
+            own: Recipe = own,
+            embedded: int = numbers if embedded else 0,
             inputs: NDArray[Any] = inputs,
             members: int = members,
             begin: float = done / total,
@@ -138,10 +142,9 @@ def train(
         ) -> Ensemble:
             # Another seed: other initial weights and shuffles.
             model = build(
-                recipe, inputs.shape[1], outputs, classification, seed + kind * _OTHER_SEED,
-                numbers if kind else 0,
-            )  # fmt: skip
-            _compile(model, recipe, classification, steps)
+                own, inputs.shape[1], outputs, classification, seed + kind * _OTHER_SEED, embedded
+            )
+            _compile(model, own, classification, steps, one_hot)
             ensemble = Ensemble(model, members)
             with warnings.catch_warnings():
                 # A member that diverges is left out of the average, or ends in an error.
@@ -205,7 +208,7 @@ def optimism(committee: Committee, recipe: Recipe, classification: bool, monitor
 
 
 def _continued(curves: NDArray[np.float64], monitored: str) -> NDArray[np.float64]:
-    """What is to be small; where a member had stopped, or diverged, as it was before."""
+    """The numbers to be made small; of a member that had stopped, or diverged, those before."""
     known = -curves if monitored.endswith("accuracy") else curves.copy()
     known[0, ~np.isfinite(known[0])] = 1e30
     for before, row in itertools.pairwise(known):
@@ -224,7 +227,9 @@ _SCHEDULES: dict[str, type[CosineCycles] | type[FlatCosine]] = {
 }
 
 
-def _compile(model: Sequential, recipe: Recipe, classification: bool, steps: int) -> None:
+def _compile(
+    model: Sequential, recipe: Recipe, classification: bool, steps: int, one_hot: bool
+) -> None:
     rate = recipe.settings(classification).learning_rate
     optimizer = optimizer_named(recipe.optimizer)
     if recipe.schedule in _SCHEDULES:
@@ -237,7 +242,7 @@ def _compile(model: Sequential, recipe: Recipe, classification: bool, steps: int
         optimizer.weight_decay = recipe.weight_decay
     if not classification:
         model.compile(optimizer, "mean_squared_error")
-    elif recipe.label_smoothing:
+    elif one_hot:
         loss = CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
         model.compile(optimizer, loss, ["categorical_crossentropy", "categorical_accuracy"])
     else:

@@ -60,7 +60,7 @@ class TableModel:
 
     @property
     def target(self) -> ClassTarget | NumericTarget:
-        """What is predicted: classes or numbers."""
+        """The kind of target: classes or numbers."""
         return self.preparation.target
 
     @property
@@ -205,7 +205,7 @@ class TableModel:
 
     @classmethod
     def from_state(cls, tensors: dict[str, NDArray[Any]], config: dict[str, Any]) -> "TableModel":
-        """What `state` says; raises for what is impossible."""
+        """The model that `state` describes; raises for impossible entries."""
         ensembles = []
         for i, (architecture, seeds) in enumerate(
             zip(config["models"], config["seeds"], strict=True)
@@ -280,7 +280,7 @@ def load_table_model(path: str | os.PathLike[str]) -> TableModel:
     return TableModel(Committee([ensemble]), preparation)
 
 
-# What impossible entries of a configuration raise, wherever they are looked at.
+# The exceptions that impossible entries of a configuration raise, wherever they are read.
 _DAMAGED = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError)
 
 

@@ -64,7 +64,7 @@ class Problem:
                 )
 
     def network_targets(self) -> NDArray[Any]:
-        """What networks are trained on: class numbers, or scaled targets."""
+        """The targets that networks are trained on: class numbers, or scaled numbers."""
         target = self.preparation.target
         return self.y if isinstance(target, ClassTarget) else target.scale(self.y)
 

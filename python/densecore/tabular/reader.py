@@ -1,7 +1,7 @@
 """Tables: a file, a data frame or an array becomes named columns. Knows nothing of networks.
 
-Text files (CSV and its relatives, plain, gzip or zip) need NumPy alone; Parquet and Excel go
-through pandas.
+Text files (CSV and its relatives, plain or packed) and JSON need NumPy alone; spreadsheets, Parquet
+and files of other programs go through pandas.
 """
 
 import os
@@ -11,10 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._base.lazy import imports
 from .columns import Column, Contents, points_as_thousands, read_contents
+from .derived import derived
 from .errors import TableError, counted, listed
 from .frames import columns_of_frame, of_arrow
+from .other_files import (
+    EXCEL,
+    JSON,
+    TYPED,
+    ending_of,
+    read_json,
+    read_with_pandas,
+    refuse_ending,
+)
 from .text_files import SEPARATORS, TextTable, read_text_table
 
 __all__ = [
@@ -27,8 +36,6 @@ __all__ = [
     "read_table",
     "table_of",
 ]
-
-TABLES_EXTRA = "needs pandas: pip install 'densecore[tables]'"
 
 
 class Table:
@@ -53,6 +60,7 @@ class Table:
         if renamed:
             self.notes.append(f"columns of the same name are called {listed(renamed)}")
         self._columns = dict(zip(names, columns, strict=True))
+        self._derived: dict[str, Column | None] = {}
 
     @property
     def names(self) -> list[str]:
@@ -63,7 +71,8 @@ class Table:
         return self._rows
 
     def __contains__(self, name: str) -> bool:
-        return name in self._columns
+        """Whether there is a column of that name, or one that it can be made of."""
+        return name in self._columns or self._made(name) is not None
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self._columns.values())
@@ -81,9 +90,19 @@ class Table:
         TableError
             There is none of that name; the message lists the known ones.
         """
-        if name not in self._columns:
+        found = self._columns.get(name) or self._made(name)
+        if found is None:
             raise TableError(f"{self.path}: no column '{name}'; known: {listed(self.names)}")
-        return self._columns[name]
+        return found
+
+    def _made(self, name: str) -> Column | None:
+        """A column that is part of another, see `derived`; made once."""
+        if name not in self._derived:
+            ends = [i for i, letter in enumerate(name) if letter in ".[" and i]
+            sources = [(name[:i], name[i:]) for i in reversed(ends) if name[:i] in self._columns]
+            made = (derived(self._columns[of], rest) for of, rest in sources)
+            self._derived[name] = next((one for one in made if one is not None), None)
+        return self._derived[name]
 
 
 def _different(names: list[str]) -> tuple[list[str], list[str]]:
@@ -113,8 +132,9 @@ def read_table(
     Parameters
     ----------
     path : path
-        ``.parquet``, ``.xlsx`` and ``.xls`` are read through pandas; anything else as delimited
-        text, plain, gzip or zip.
+        Told by its ending: ``.json``, ``.jsonl``; through pandas ``.parquet``, ``.feather``,
+        ``.orc``, ``.dta``, ``.sas7bdat``, ``.sav``, ``.xlsx``, ``.ods`` and the like; anything else
+        is delimited text, plain, gzip, bzip2, xz or zip. ``"-"`` is the standard input.
     separator : str, optional
         By default found in the first lines: comma, semicolon, tab, ``|``, or blanks.
     header : bool, default True
@@ -134,19 +154,28 @@ def read_table(
     shown = os.fspath(path)
     if os.path.isdir(path):
         raise IsADirectoryError(f"{shown}: is a directory, wanted a file")
-    if not os.path.exists(path):
+    if shown != "-" and not os.path.exists(path):
         raise FileNotFoundError(f"{shown}: no such file")
-    ending = os.path.splitext(shown)[1].lower()
-    if ending in (".parquet", ".xlsx", ".xls"):
-        frame = _read_with_pandas(shown, ending, header)
+    ending = ending_of(shown)
+    refuse_ending(shown, ending)
+    notes: list[str] = []
+    if ending in TYPED or ending in EXCEL:
+        frame = read_with_pandas(shown, ending, header, notes)
         if len(frame) == 0:
             raise TableError(f"{shown}: found column names but no rows")
         if missing_values:
             frame = frame.mask(frame.astype(str).isin(list(missing_values)))
         first = 2 if header else 1
         columns = columns_of_frame(frame, shown, range(first, len(frame) + first),
-                                   parse=ending != ".parquet")  # fmt: skip
-        return Table(shown, columns, len(frame))
+                                   parse=ending in EXCEL)  # fmt: skip
+        return Table(shown, columns, len(frame), notes)
+    if ending in JSON:
+        found = read_json(shown, ending, notes)
+        rows = len(next(iter(found.values())))
+        for cells in found.values():
+            cells[[str(cell) in missing_values for cell in cells]] = None
+        columns = columns_of_frame(found, shown, range(1, rows + 1), parse=True)
+        return Table(shown, columns, rows, notes)
     read = read_text_table(shown, separator, header)
     if missing_values:
         read.cells.clear_cells(list(missing_values))
@@ -159,7 +188,7 @@ def _of_text(path: str, read: TextTable) -> Table:
     contents: dict[int, Contents] = {}
 
     def all_contents() -> dict[int, Contents]:
-        """What the columns hold. In a file of decimal commas, points stand between thousands."""
+        """The columns' contents. In a file of decimal commas, points stand between thousands."""
         if not contents:
             made = {i: read_contents(cells, i, decimal_first) for i in range(cells.columns)}
             if decimal_first and any(c.style.startswith("decimal commas") for c in made.values()):
@@ -182,23 +211,6 @@ def _of_text(path: str, read: TextTable) -> Table:
         Column(name, path, lines, contents_of(i), texts_of(i)) for i, name in enumerate(read.names)
     ]
     return Table(path, columns, cells.rows, read.notes)
-
-
-def _read_with_pandas(shown: str, ending: str, header: bool) -> Any:
-    try:
-        with imports:
-            import pandas
-    except ImportError:
-        raise ImportError(f"{shown}: reading {ending} {TABLES_EXTRA}") from None
-    try:
-        if ending == ".parquet":
-            return pandas.read_parquet(shown)
-        return pandas.read_excel(shown, header=0 if header else None)
-    except ImportError as error:
-        raise ImportError(f"{shown}: reading {ending} {TABLES_EXTRA} ({error})") from None
-    except Exception as error:  # pandas has many ways to dislike a file
-        reason = " ".join(str(error).split())[:200]
-        raise TableError(f"{shown}: not a readable {ending} file ({reason})") from None
 
 
 def table_of(data: Any, names: Sequence[str] | None = None) -> Table:

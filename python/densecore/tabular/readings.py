@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .._base import core
 from .json_fields import flag, positive, text
+from .quantities import FAMILIES, Phrase, are_ranges, phrase, values
 
 Array = NDArray[np.float64]
 
@@ -30,15 +31,20 @@ class Reading:
         Whether signs of currencies or of percent may stand beside the digits.
     units : tuple of (str, float)
         What stands around the digits, and what it multiplies them with; () for nothing.
+    phrases : bool
+        Whether texts are read as `quantities.phrase` does.
     """
 
     decimal: str = "."
     thousands: str = ""
     signs: bool = False
     units: tuple[tuple[str, float], ...] = ()
+    phrases: bool = False
 
     def numbers(self, texts: Sequence[str]) -> Array:
         """The numbers that texts are (texts,); NaN for those that are none."""
+        if self.phrases:
+            return self._of_phrases([_phrase(cell) for cell in texts])
         if not self.units:
             values: Array = core.DelimitedText.of_texts(list(texts)).numbers(
                 0, self.decimal, self.thousands, self.signs, most_texts=len(texts)
@@ -54,13 +60,23 @@ class Reading:
         read: Array = Reading(self.decimal, self.thousands, True).numbers(bare) * factor
         return read
 
+    def _of_phrases(self, found: Sequence[Phrase | None]) -> Array:
+        factors = dict(self.units)
+        of_unit = [
+            factors.get(_common(one.unit), np.nan)
+            if one is not None and one.kind in ("plain", "range")
+            else 1.0
+            for one in found
+        ]
+        return values(found, of_unit, Reading(self.decimal, self.thousands).numbers)
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "decimal": self.decimal,
             "thousands": self.thousands,
             "signs": self.signs,
             "units": dict(self.units),
-        }
+        } | ({"phrases": True} if self.phrases else {})
 
     @classmethod
     def from_dict(cls, entry: Any) -> "Reading":
@@ -69,7 +85,8 @@ class Reading:
         if decimal not in (".", ",") or thousands not in ("", ".", ",", " ", "'"):
             raise ValueError(f"unknown marks of numbers {decimal!r} and {thousands!r}")
         units = tuple((text(unit), positive(value)) for unit, value in entry["units"].items())
-        return cls(decimal, thousands, flag(entry["signs"]), units)
+        phrases = flag(entry.get("phrases", False))
+        return cls(decimal, thousands, flag(entry["signs"]), units, phrases)
 
 
 PLAIN = Reading()
@@ -94,9 +111,17 @@ _NAMES = {
 }
 
 
+_IN = {"time": "seconds", "length": "inches", "mass": "ounces"}
+
+
 def described(reading: Reading) -> str:
-    """What a report says of a spelling; empty for plain numbers."""
+    """A report's words for a spelling; empty for plain numbers."""
     units = [unit for unit, _ in reading.units if unit]
+    if reading.phrases:
+        if len(units) == 1:
+            return f"texts read as numbers with the unit '{units[0]}'"
+        inside = next((name for name, family in FAMILIES.items() if set(units) <= set(family)), "")
+        return "texts read as numbers" + (f" ({_IN[inside]})" if units and inside else "")
     if len(units) == 1 and all(factor == 1 for _, factor in reading.units):
         return f"numbers with the unit '{units[0]}'"
     if units:
@@ -152,9 +177,14 @@ def _apart(cell: str) -> tuple[str, str] | None:
     return ("-" if negative % 2 else "") + number, unit
 
 
+_PERCENT = {"percent", "pct", "per cent", "prozent", "pourcent"}
+
+
 def _common(unit: str) -> str:
     """The same for all spellings of a unit: years are year, and KG is kg."""
     made = unit.casefold().rstrip(".")
+    if made in _PERCENT:
+        return "%"
     return made[:-1] if len(made) > 2 and made.endswith("s") and not made.endswith("ss") else made
 
 
@@ -182,6 +212,8 @@ def with_units(
             rows[unit] = rows.get(unit, 0) + int(counts[i])
     spelled = any(taken and (taken[1] or _marked(levels[i])) for i, taken in found.items())
     total = int(counts[known].sum())
+    if any(_DIRECTION.fullmatch(unit) for unit in rows):
+        return None  # south and west are less than nothing: a phrase
     factors = _factors(rows, total, most_others) if spelled else {}
     if not factors:
         return None
@@ -195,13 +227,87 @@ def with_units(
     return None
 
 
+# 48.85 N, 20.1° W.
+_DIRECTION = re.compile(r"°?\s*[nsew]")
+
+
+def with_percent(levels: Sequence[str], read: Array) -> tuple[Reading, Array] | None:
+    """Texts of which some are percent and others shares of 1 (45 % and 0.45), as shares; None when
+    they are not both.
+
+    Parameters
+    ----------
+    read : ndarray (levels,)
+        The numbers without their signs.
+    """
+    percent = np.array([_PERCENT_SIGN.search(level) is not None for level in levels], bool)
+    known = ~np.isnan(read)
+    if not (percent & known).any() or not (~percent & known).any():
+        return None
+    if np.abs(read[~percent & known]).max() > 1 or np.median(np.abs(read[percent & known])) <= 1:
+        return None
+    for decimal, thousands in _MARKS:
+        reading = Reading(decimal, thousands, True, (("", 1.0), ("%", 0.01)))
+        found = reading.numbers(levels)
+        if (np.isnan(found) == np.isnan(read)).all():
+            return reading, found
+    return None
+
+
+_PERCENT_SIGN = re.compile(r"%\s*\Z")
+
+
+def with_phrases(
+    levels: Sequence[str], counts: NDArray[Any], most_others: float
+) -> tuple[Reading, Array] | None:
+    """The spelling of different texts that are numbers as people write them, and the numbers; see
+    `with_units` for the parameters."""
+    known = [i for i, level in enumerate(levels) if not core.is_missing_marker(level)]
+    first = [_phrase(levels[i]) is not None for i in known[:_FIRST]]
+    if len(known) < _FEWEST or sum(first) < len(first) / 2:
+        return None
+    found = {i: _phrase(levels[i]) for i in known}
+    total = int(counts[known].sum())
+    rows: dict[str, int] = {}
+    for i, one in found.items():
+        if one is not None:
+            unit = _common(one.unit) if one.kind in ("plain", "range") else ""
+            rows[unit] = rows.get(unit, 0) + int(counts[i])
+    kinds = {one.kind for one in found.values() if one is not None}
+    families = kinds & set(FAMILIES)
+    plain = kinds <= {"plain"} and all(one is None or one.exact for one in found.values())
+    if plain or len(families) > 1 or total - sum(rows.values()) > most_others * total:
+        return None
+    if families:
+        units = FAMILIES[families.pop()]
+        factors = {_common(unit): factor for unit, factor in units.items()}
+    else:
+        factors = {"": 1.0} | _factors(rows, total, most_others)
+    texts: list[Phrase | None] = [found.get(i) for i in range(len(levels))]
+    for decimal, thousands in _MARKS:
+        reading = Reading(decimal, thousands, False, tuple(factors.items()), True)
+        if not are_ranges(texts, Reading(decimal, thousands).numbers):
+            return None
+        read = reading._of_phrases(texts)
+        unread = int(counts[[i for i in known if np.isnan(read[i])]].sum())
+        if unread <= most_others * total:
+            enough = np.unique(read[~np.isnan(read)]).size >= _FEWEST
+            return (reading, read) if enough else None
+    return None
+
+
+def _phrase(cell: str) -> Phrase | None:
+    # Most cells are plain numbers, and need no long look.
+    return Phrase("plain", (cell,), (1.0,)) if core.parse_number(cell) is not None else phrase(cell)
+
+
 def _marked(level: str) -> bool:
     """Whether a text is a number only without something in it: brackets or underlines."""
     return "(" in level or "_" in level
 
 
 def _factors(rows: dict[str, int], total: int, most_others: float) -> dict[str, float]:
-    """What each unit multiplies with; empty when they are none of one kind."""
+    """The factor of each unit; empty when they are not units of one kind."""
     if not rows:
         return {}
     # A single unit, which may be left out in some rows.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a training is made of.
+    """The settings of a training.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Recipe:
     patience : float
         The share of the epochs after which a network stops that has become no better.
     for_classes, for_numbers : Settings
-        What differs by the task.
+        The settings that differ by the task.
     scale_rate : float
         The learning rate of the inputs' factors, a `Scale` before all other layers, in those of the
         others; 0: there are none.
@@ -63,6 +63,7 @@ class Recipe:
     scale_rate: float = 6.0
     many_hidden: tuple[int, ...] = ()
     extras: bool = True  # bins, factors and dropout; not for a linear model
+    others: "tuple[Kind, ...]" = ()  # further kinds of networks, `members` of each for each part
 
     full_rows = 4000
     # Of tables of up to so many rows, a part is too small to tell its own networks' best epoch: a
@@ -71,7 +72,7 @@ class Recipe:
     many_rows = 3000
 
     def settings(self, classification: bool) -> "Settings":
-        """What the task decides, with what was asked for in its place."""
+        """The settings that the task decides, or in their place those that were asked for."""
         chosen = self.for_classes if classification else self.for_numbers
         return replace(
             chosen,
@@ -81,11 +82,35 @@ class Recipe:
             dropout=chosen.dropout if self.extras else 0.0,
         )
 
-    def kinds_for(self, numbers: int) -> tuple[int, int]:
-        """Networks with bins and with an embedding of each part, for so many columns of numbers."""
-        if numbers and self.extras:
-            return self.members, self.periodic
-        return self.members + self.periodic, 0
+    @property
+    def networks(self) -> int:
+        """How many there are for each part of the rows."""
+        return self.members * (1 + len(self.others)) + self.periodic
+
+    def kinds_for(self, numbers: int) -> "list[tuple[Recipe, bool, int]]":
+        """The kinds of networks, for so many columns of numbers: a recipe for each, whether they
+        see an embedding instead of bins, and how many there are for each part."""
+        if not self.extras:
+            return [(self, False, self.networks)]
+        if not numbers:
+            kinds = [(self, False, self.members + self.periodic)]
+        else:
+            kinds = [(self, False, self.members), (self, True, self.periodic)]
+        kinds += [(kind.of(self), False, self.members) for kind in self.others]
+        return [kind for kind in kinds if kind[2]]
+
+    def single(self) -> "Recipe":
+        """The recipe with one network for each part."""
+        return replace(self, members=1, periodic=0, others=())
+
+    def with_networks(self, count: int) -> "Recipe":
+        """The recipe with at most so many networks for each part, of as many kinds as can be."""
+        if not self.others:
+            members = min(self.members, count)
+            return replace(self, members=members, periodic=min(self.periodic, count - members))
+        each = min(self.members, max(1, count // (2 + len(self.others))))
+        return replace(self, members=each, periodic=min(self.periodic, each, max(count - 1, 0)),
+                       others=self.others[: max(count - 2, 0)])  # fmt: skip
 
     def for_rows(self, rows: int) -> "Recipe":
         """The recipe with the widths for so many rows of a table."""
@@ -121,12 +146,13 @@ class Recipe:
         given = {name: value for name, value in options.items() if value is not None}
         if "hidden" in given:
             given.setdefault("many_hidden", ())
+            given.setdefault("others", tuple(replace(kind, hidden=()) for kind in self.others))
         return replace(self, **given)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What differs by the task.
+    """The settings that differ by the task.
 
     Attributes
     ----------
@@ -145,6 +171,46 @@ class Settings:
     dropout: float = 0.0
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What some networks of a recipe have in place of what the others have.
+
+    Attributes
+    ----------
+    activation : str
+        "": that of the task.
+    rate : float
+        The highest learning rate, as a multiple of the task's.
+    dropout, label_smoothing : float, optional
+    hidden : tuple of int
+        Empty: the recipe's widths.
+    """
+
+    activation: str = ""
+    rate: float = 1.0
+    dropout: float | None = None
+    label_smoothing: float | None = None
+    hidden: tuple[int, ...] = ()
+
+    def of(self, recipe: Recipe) -> Recipe:
+        """The recipe of these networks; what was asked for by name stays."""
+
+        def changed(settings: Settings) -> Settings:
+            dropout = settings.dropout if self.dropout is None else self.dropout
+            rate = settings.learning_rate * self.rate
+            return replace(settings, learning_rate=rate, dropout=dropout)
+
+        smoothing = recipe.label_smoothing
+        return replace(
+            recipe,
+            activation=recipe.activation or self.activation,
+            hidden=self.hidden or recipe.hidden,
+            label_smoothing=smoothing if self.label_smoothing is None else self.label_smoothing,
+            for_classes=changed(recipe.for_classes),
+            for_numbers=changed(recipe.for_numbers),
+        )
+
+
 MIN_EPOCHS = 12
 MIN_PATIENCE = 8
 BATCHES = [(1500, 64), (8000, 128), (30_000, 256), (100_000, 512)]
@@ -160,7 +226,21 @@ RECIPES = {
         epochs=48,
         many_hidden=(192, 192, 192),
     ),
-    "best": Recipe("best", folds=8, members=2, periodic=2, hidden=(192, 192, 192), epochs=64),
+    "best": Recipe(
+        "best",
+        folds=8,
+        members=2,
+        periodic=2,
+        hidden=(128, 128, 128),
+        epochs=48,
+        many_hidden=(192, 192, 192),
+        others=(
+            Kind("relu", rate=0.4),
+            Kind(dropout=0.05, label_smoothing=0.0),
+            Kind(dropout=0.3),
+            Kind(hidden=(256,)),
+        ),
+    ),
 }
 
 

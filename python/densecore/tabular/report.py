@@ -60,7 +60,8 @@ def describe_problem(problem: Problem, task_given: bool) -> list[str]:
 def describe_recipe(recipe: Recipe, parts: int, classification: bool) -> str:
     """The networks of a recipe in one line."""
     widths = "-".join(map(str, recipe.hidden)) or "no hidden layer"
-    networks = parts * (recipe.members + recipe.periodic)
+    networks = parts * recipe.networks
+    kinds = f" and {counted(len(recipe.others), 'other kind')}" if recipe.others else ""
     how = (
         f"each on {parts - 1} of {parts} parts of the rows"
         if parts > 1
@@ -68,7 +69,7 @@ def describe_recipe(recipe: Recipe, parts: int, classification: bool) -> str:
     )
     return (
         f"recipe '{recipe.name}': {counted(networks, 'network')} of {widths} "
-        f"({recipe.settings(classification).activation}), {how}"
+        f"({recipe.settings(classification).activation}){kinds}, {how}"
     )
 
 
@@ -127,7 +128,7 @@ def as_json(problem: Problem, trained: Trained, **more: Any) -> dict[str, Any]:
 
 
 def describe_card(model: TableModel) -> list[str]:
-    """What the file of a model says of its training."""
+    """The description of its training in a model's file."""
     card, recipe = model.card, model.card.get("recipe", {})
     if not recipe:
         return []

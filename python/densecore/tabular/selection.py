@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .._base.lazy import imports
 from .columns import Column
+from .derived import parts_of
 from .errors import TableError, counted, listed
 from .features import (
     MAX_CATEGORIES,
@@ -19,6 +20,7 @@ from .features import (
     category_counts,
 )
 from .moments import MomentFeature
+from .quantities import example, phrase
 from .reader import Table
 from .readings import compact_dates
 from .words import BOOLEAN_WORDS, booleans_and_digits, category_key, spelled_alike
@@ -87,7 +89,11 @@ def select(
                 reason = f"the same as '{seen[key]}'"
             else:
                 seen[key] = name
-        if reason is not None:
+        parts = parts_of(column, rows) if column.kind == "texts" and name not in categorical else []
+        if parts and _add_parts(chosen, column, parts, rows, seen):
+            if reason is not None or len(column.texts()[1]) > max_categories:
+                continue
+        elif reason is not None:
             chosen.left_out[name] = reason
             continue
         chosen.features.append(_fit(column, rows, as_categories, max_categories))
@@ -104,6 +110,30 @@ def select(
             + "), wanted at least one"
         )
     return chosen
+
+
+def _add_parts(
+    chosen: Selection,
+    column: Column,
+    parts: list[Column],
+    rows: NDArray[np.intp],
+    seen: dict[bytes, str],
+) -> bool:
+    """Add the numbers, or the entries, that the texts of a column hold; whether any is of use."""
+    added = []
+    for part in parts:
+        texts = part.kind == "texts"
+        values = part.numbers()[rows]
+        if not texts and (values == np.floor(values)).all() and np.unique(values).size == len(rows):
+            continue  # it numbers the rows
+        key = _fingerprint(part, rows)
+        if _of_no_use(part, rows, texts, False, 1) is None and key not in seen:
+            seen[key] = part.name
+            chosen.features.append(_fit(part, rows, texts, MAX_CATEGORIES))
+            added.append(f"'{part.name}'")
+    if added:
+        chosen.notes.append(f"column '{column.name}': its texts hold {listed(added)}")
+    return bool(added)
 
 
 def _fit(
@@ -134,9 +164,10 @@ def _notes_of(column: Column) -> list[str]:
     notes = []
     if contents.strays:
         row = column.first_text()
+        kind = "dates" if contents.kind == "moments" else "numbers"
         example = f", such as '{column.text(row)}'" if row is not None else ""
         notes.append(
-            f"column '{column.name}' is numbers but for {counted(contents.strays, 'text')}"
+            f"column '{column.name}' is {kind} but for {counted(contents.strays, 'text')}"
             f"{example}, taken as missing"
         )
     if contents.kind == "texts" and not column.exact:
@@ -148,8 +179,18 @@ def _notes_of(column: Column) -> list[str]:
                 f"category, such as {alike[0]}"
             )
     if contents.style:
-        notes.append(f"column '{column.name}': {contents.style}")
+        notes.append(f"column '{column.name}': {contents.style}{_example_of(column)}")
     return notes
+
+
+def _example_of(column: Column) -> str:
+    """A text that is no plain number, and what it is taken for."""
+    reading = column.contents.reading
+    if reading is None or not reading.phrases:
+        return ""
+    levels = column.texts()[1]
+    at = example([phrase(level) for level in levels])
+    return f", such as '{levels[at]}' as {reading.numbers(levels[at : at + 1])[0]:g}"
 
 
 def _of_no_use(

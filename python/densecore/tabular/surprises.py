@@ -1,4 +1,4 @@
-"""What is new in a table that a model predicts: counted, and told in one warning."""
+"""News in a table that a model predicts: counted, and told in one warning."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from .errors import listed
 
 @dataclass
 class Surprises:
-    """What a table had that the training data had not: counted, and told once."""
+    """Categories and values that the training data had not: counted, and told once."""
 
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)

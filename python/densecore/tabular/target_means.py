@@ -1,4 +1,4 @@
-"""What the rows of a category have for a target, on average: an input of columns of many texts.
+"""The mean target of each category: an input of columns of many texts.
 
 A category of five rows has no input of its own among a thousand, and with one it would learn these
 rows by heart. Its mean, drawn towards that of all rows as far as five rows are little evidence,
@@ -120,7 +120,7 @@ def _has_means(feature: Any) -> bool:
 
 
 def _truth(preparation: "Preparation", y: NDArray[Any]) -> Array | None:
-    """What there are means of (rows, outputs); None for too many classes."""
+    """The numbers that are averaged (rows, outputs); None for too many classes."""
     target = preparation.target
     if not isinstance(target, ClassTarget):
         return target.scale(y)
@@ -131,7 +131,7 @@ def _truth(preparation: "Preparation", y: NDArray[Any]) -> Array | None:
 
 
 def _sums(places: NDArray[np.intp], values: Array, count: int) -> Array:
-    """Of each category and of all else, the sum of its rows' values (rows, outputs)."""
+    """The sum of the rows' values of each category, and of all other rows, (rows, outputs)."""
     return np.column_stack(
         [np.bincount(places, weights=each, minlength=count + 1) for each in values.T]
     )

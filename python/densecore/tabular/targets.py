@@ -1,4 +1,4 @@
-"""What a network learns to predict: classes, or numbers in units of their deviation."""
+"""Targets as networks learn them: classes, or numbers in units of their deviation."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace

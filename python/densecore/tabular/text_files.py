@@ -5,9 +5,12 @@ UTF-16 without a mark by its zeros, Latin-1 by bytes that are no UTF-8, separato
 have the same number of cells.
 """
 
+import bz2
 import codecs
 import gzip
 import io
+import lzma
+import sys
 import zipfile
 import zlib
 from collections import Counter
@@ -15,13 +18,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._base import core
-from .errors import TableError
+from . import layout
+from .errors import TableError, counted
+from .layout import LOOK, records
 
 SEPARATORS = {",": ",", ";": ";", "tab": "\t", "|": "|", "space": " "}
-
-# How much of a file is looked at to find its format.
-_LOOK = 1 << 16
-_LOOK_RECORDS = 50
 
 
 @dataclass
@@ -44,27 +45,52 @@ def read_text_table(path: str, separator: str | None, header: bool) -> TextTable
     TableError
         It is empty, not text, or has rows of different lengths.
     """
-    with open(path, "rb") as file:
-        raw = file.read()
     notes: list[str] = []
-    text = _decoded(path, _unpacked(path, raw), notes)
-    del raw
+    text = read_text(path, notes)
     if not text.strip():
         raise TableError(f"{path}: the file is empty")
+    text = layout.without_rulers(text, notes)
     begin, line, separator = _preamble(text, separator)
     if separator is None:
         separator, merge = _find_separator(text, begin)
     else:
         merge = separator == " "
     begin, line = _skip_comments(text, begin, line, separator, merge)
+    if header:
+        begin, line = _skip_titles(text, begin, line, separator, merge, notes)
+    first = begin
     names, begin, line = _names(path, text, begin, line, separator, merge, header, notes)
-    try:
-        cells = core.DelimitedText(text, begin, line, len(names), separator, merge, True)
-    except ValueError as error:
-        raise TableError(f"{path}: {error}") from None
+    if header and len(names) > 1:
+        text = layout.without_repeats(text, first, begin, notes)
+        begin, line = _skip_units(text, begin, line, separator, merge, len(names), notes)
+    text = layout.without_blank_end(text, begin, separator, notes)
+    text = layout.without_footnotes(text, begin, len(names), separator, merge, notes)
+    cut, totals = layout.totals(text, begin, len(names), separator, merge)
+
+    def cells_of(part: bytes) -> Any:
+        try:
+            return core.DelimitedText(part, begin, line, len(names), separator, merge, True)
+        except ValueError as error:
+            raise TableError(f"{path}: {error}") from None
+
+    cells = cells_of(text[:cut] if totals else text)
+    if totals and layout.are_totals(totals, cells):
+        notes.append(f"{counted(len(totals), 'row')} of totals at the end left out")
+    elif totals:
+        cells = cells_of(text)
     if cells.rows == 0:
         raise TableError(f"{path}: found column names but no rows")
     return TextTable(cells, names, separator, notes)
+
+
+def read_text(path: str, notes: list[str]) -> bytes:
+    """A file's text, unpacked, as UTF-8; ``-`` is the standard input."""
+    if path == "-":
+        raw = sys.stdin.buffer.read()
+    else:
+        with open(path, "rb") as file:
+            raw = file.read()
+    return _decoded(path, _unpacked(path, raw), notes)
 
 
 # Bytes -------------------------------------------------------------------------------------------
@@ -76,10 +102,21 @@ def _unpacked(path: str, raw: bytes) -> bytes:
             return gzip.decompress(raw)
         except (OSError, EOFError, zlib.error) as error:
             raise TableError(f"{path}: damaged gzip file ({error})") from None
+    for start, module in ((b"BZh", bz2), (b"\xfd7zXZ\x00", lzma)):
+        if raw.startswith(start):
+            name = module.__name__.replace("lzma", "xz")
+            try:
+                return bytes(module.decompress(raw))
+            except (OSError, EOFError, ValueError, lzma.LZMAError) as error:
+                if name == "bz2" and not raw[3:4].isdigit():
+                    break  # a text
+                raise TableError(f"{path}: damaged {name} file ({error})") from None
+    if raw[:4] == b"\x28\xb5\x2f\xfd":
+        raise TableError(f"{path}: found a file packed by zstd, wanted it unpacked (unzstd)")
     if raw[:4] == b"PK\x03\x04":
         try:
             with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-                files = [n for n in archive.namelist() if not n.endswith("/")]
+                files = [n for n in archive.namelist() if not _of_no_table(n)]
                 if len(files) != 1:
                     raise TableError(
                         f"{path}: found {len(files)} files in the zip archive, wanted one table"
@@ -90,15 +127,20 @@ def _unpacked(path: str, raw: bytes) -> bytes:
     return raw
 
 
+def _of_no_table(name: str) -> bool:
+    """A folder, or what a Mac leaves in archives."""
+    return name.endswith(("/", ".DS_Store")) or name.startswith("__MACOSX/")
+
+
 def _decoded(path: str, raw: bytes, notes: list[str]) -> bytes:
     """The text as UTF-8 without a mark."""
     encoding = None
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
-    elif b"\x00" in raw[:_LOOK]:
+    elif b"\x00" in raw[:LOOK]:
         # ASCII letters in UTF-16 have a zero in every other byte.
-        even, odd = raw[:_LOOK:2].count(0), raw[1:_LOOK:2].count(0)
-        half = min(len(raw), _LOOK) / 2
+        even, odd = raw[:LOOK:2].count(0), raw[1:LOOK:2].count(0)
+        half = min(len(raw), LOOK) / 2
         if odd > 0.3 * half and even < 0.05 * half:
             encoding = "utf-16-le"
         elif even > 0.3 * half and odd < 0.05 * half:
@@ -150,22 +192,13 @@ def _preamble(text: bytes, separator: str | None) -> tuple[int, int, str | None]
     return 0, 1, separator
 
 
-def _records(text: bytes, begin: int, separator: str, merge: bool) -> list[tuple[int, int, Any]]:
-    records = core.first_records(text[:_LOOK] if begin < _LOOK // 2 else text[begin:begin + _LOOK],
-                                 begin if begin < _LOOK // 2 else 0, separator, merge,
-                                 _LOOK_RECORDS)  # fmt: skip
-    if len(text) > _LOOK and len(records) > 1 and records[-1][1] >= _LOOK:
-        records.pop()  # cut by the end of what is looked at
-    return records
-
-
 def _find_separator(text: bytes, begin: int) -> tuple[str, bool]:
     """The separator that cuts the first records into the same number of cells, the most of them;
     and whether runs of it are one."""
     best, most = ",", 1
     for separator in (",", ";", "\t", "|"):
-        records = _records(text, begin, separator, False)
-        counts = [len(cells) for _, _, cells in records if not _is_comment(cells)]
+        found = records(text, begin, separator, False)
+        counts = [len(cells) for _, _, cells in found if not _is_comment(cells)]
         if not counts:
             continue
         # Decimal commas also cut lines into pieces, but not the line of names into as many. R's
@@ -176,7 +209,7 @@ def _find_separator(text: bytes, begin: int) -> tuple[str, bool]:
     if most > 1:
         return best, False
     # Blanks last: they stand in texts, too. Then at least one column is numbers.
-    rows = [cells for _, _, cells in _records(text, begin, " ", True) if not _is_comment(cells)]
+    rows = [cells for _, _, cells in records(text, begin, " ", True) if not _is_comment(cells)]
     counts = [len(cells) for cells in rows[1:] or rows]
     if counts and counts[0] > 1 and len(set(counts)) == 1:
         same = len(rows[0]) in (counts[0], counts[0] - 1)
@@ -189,7 +222,41 @@ def _find_separator(text: bytes, begin: int) -> tuple[str, bool]:
         )
         if same and numeric:
             return " ", True
-    return ",", False
+    # Lines of another kind stand before the table.
+    for separator in (",", ";", "\t", "|"):
+        found = records(text, begin, separator, False)
+        size = layout.usual_size(found)
+        if size > most and layout.titles(found):
+            best, most = separator, size
+    return best, False
+
+
+def _skip_titles(
+    text: bytes, begin: int, line: int, separator: str, merge: bool, notes: list[str]
+) -> tuple[int, int]:
+    """Pass the lines of a title before the columns' names."""
+    found = records(text, begin, separator, merge)
+    count = layout.titles(found)
+    if count:
+        after = found[count - 1][1] + (0 if begin < LOOK // 2 else begin)
+        lines = text.count(b"\n", begin, after) or text.count(b"\r", begin, after)
+        notes.append(f"{counted(count, 'line')} before the columns' names left out")
+        return after, line + lines
+    return begin, line
+
+
+def _skip_units(
+    text: bytes, begin: int, line: int, separator: str, merge: bool, columns: int, notes: list[str]
+) -> tuple[int, int]:
+    """Pass a record of the columns' units."""
+    rows = [cells for _, _, cells in records(text, begin, separator, merge)]
+    if rows and len(rows[0]) == columns and layout.is_units(rows[0], rows[1:]):
+        line_, after, cells = _first_record(text, begin, separator, merge)
+        ends = text.count(b"\n", begin, begin + after) or text.count(b"\r", begin, begin + after)
+        shown = ", ".join(cell for cell in cells if cell)
+        notes.append(f"row {line + line_ - 1} left out, which says units ({shown[:40]})")
+        return begin + after, line + ends
+    return begin, line
 
 
 def _is_comment(cells: list[str]) -> bool:
@@ -200,12 +267,12 @@ def _skip_comments(
     text: bytes, begin: int, line: int, separator: str, merge: bool
 ) -> tuple[int, int]:
     """Pass lines that begin with # and have another number of cells than the rows."""
-    records = _records(text, begin, separator, merge)
-    plain = [len(cells) for _, _, cells in records if not _is_comment(cells)]
+    found = records(text, begin, separator, merge)
+    plain = [len(cells) for _, _, cells in found if not _is_comment(cells)]
     if not plain:
         return begin, line
     usual = Counter(plain).most_common(1)[0][0]
-    for _, after, cells in records:
+    for _, after, cells in found:
         if not _is_comment(cells) or (len(cells) == usual and not cells[0].startswith("# ")):
             break
         line += text.count(b"\n", begin, after)
@@ -227,7 +294,7 @@ def _names(
     _, after, first = _first_record(text, begin, separator, merge)
     if not any(first):
         raise TableError(f"{path}: the file is empty")
-    rows = [cells for _, _, cells in _records(text, begin + after, separator, merge)]
+    rows = [cells for _, _, cells in records(text, begin + after, separator, merge)]
     rows = [cells for cells in rows if not _is_comment(cells) or len(cells) == len(first)]
     if not header:
         return [f"column_{i + 1}" for i in range(len(first))], begin, line
@@ -252,7 +319,7 @@ def _names(
 
 def _first_record(text: bytes, begin: int, separator: str, merge: bool) -> tuple[int, int, Any]:
     """The first record, which may be of any length: its line, where it ends, its cells."""
-    size = _LOOK
+    size = LOOK
     while True:
         part = text[begin : begin + size]
         records = core.first_records(part, 0, separator, merge, 1)

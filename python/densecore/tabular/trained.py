@@ -1,4 +1,4 @@
-"""What a training of a table gives: the model, how good it is, and the card in the model's file."""
+"""The results of a training: the model, its scores, and the card in the model's file."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,7 +48,7 @@ class Trained:
 def card_of(
     problem: Problem, recipe: Recipe, seed: int, epochs: int, parts: list[Indices], made: Trained
 ) -> dict[str, Any]:
-    """What the model's file says of its training. No times: equal trainings are equal files."""
+    """The card of the training in the model's file. No times: equal trainings give equal files."""
     with imports:
         import hashlib
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..distributed.group import group_of
 from .baselines import linear_predictions
-from .blend import best_share, share_of_first
+from .blend import best_share, share_of_first, shares_of_kinds
 from .committee import Committee
 from .errors import TableError, counted
 from .folds import Indices, folds, held_out
@@ -127,14 +127,14 @@ def fit(
     if time_limit is not None:
         recipe, epochs, parts = _within(
             time_limit - _of_rank_0(time.perf_counter() - start, comm), recipe, epochs, parts,
-            lambda over: run(problem, recipe.with_options(members=1, periodic=0), over, 1, None),
+            lambda over: run(problem, recipe.single(), over, 1, None),
             notes, comm,
         )  # fmt: skip
     other = problem.with_logarithm()
     if other is not None:
         trial = max(MIN_EPOCHS, round(_TRIAL * epochs))
         over = parts[:2]
-        single = recipe.with_options(members=1, periodic=0)
+        single = recipe.single()
         errors = []
         for one in (problem, other):
             rows, predicted, _ = out_of_fold(run(one, single, over, trial, None), one.x, over)
@@ -147,8 +147,8 @@ def fit(
     _refuse_divergence(problem, ensemble)
     rows, by_kind, variance = out_of_fold(ensemble, problem.x, parts)
     outside: NDArray[np.float64] = by_kind.mean(axis=0)
-    if len(by_kind) == 2 and not classification:
-        ensemble, outside = _weighted(problem, ensemble, rows, by_kind)
+    if len(by_kind) > 2 or (len(by_kind) == 2 and not classification):
+        ensemble, outside = _weighted(problem, ensemble, rows, by_kind, notes)
     if recipe.extras:
         better = optimism(ensemble, recipe, classification, monitor)
         if not classification:
@@ -195,7 +195,7 @@ def _within(
     one_epoch(parts)
     seconds = max(_of_rank_0(time.perf_counter() - begin, comm), 1e-6)
     limit -= 2 * seconds
-    members = recipe.members + recipe.periodic
+    members = recipe.networks
     wanted = epochs * members
     possible = int(0.85 * limit / seconds)
     if possible >= wanted:
@@ -212,8 +212,7 @@ def _within(
         f"the time limit {short}leaves {counted(count, 'epoch')} of {epochs} for "
         f"{counted(members * len(parts), 'network')}"
     )
-    bins = min(recipe.members, members)
-    return recipe.with_options(members=bins, periodic=members - bins), count, parts
+    return recipe.with_networks(members), count, parts
 
 
 def _refuse_divergence(problem: Problem, ensemble: Committee) -> None:
@@ -231,14 +230,27 @@ def _refuse_divergence(problem: Problem, ensemble: Committee) -> None:
 
 
 def _weighted(
-    problem: Problem, ensemble: Committee, rows: Indices, by_kind: NDArray[np.float64]
+    problem: Problem,
+    ensemble: Committee,
+    rows: Indices,
+    by_kind: NDArray[np.float64],
+    notes: list[str],
 ) -> tuple[Committee, NDArray[np.float64]]:
-    """Two kinds of networks with their shares, and what both said of unseen rows."""
+    """The kinds of networks with their shares, and what they said together of unseen rows."""
     truth = problem.network_targets()[rows]
     weight = None if problem.weight is None else problem.weight[rows]
-    share = share_of_first(by_kind[0], by_kind[1], truth, weight)
-    outside: NDArray[np.float64] = share * by_kind[0] + (1 - share) * by_kind[1]
-    return Committee(ensemble.ensembles, [share, 1 - share]), outside
+    if len(by_kind) == 2:
+        share = share_of_first(by_kind[0], by_kind[1], truth, weight)
+        shares = [share, 1 - share]
+    else:
+        shares = shares_of_kinds(by_kind, truth, problem.classification, weight)
+    kept = [kind for kind, share in enumerate(shares) if share or len(by_kind) == 2]
+    if len(kept) < len(by_kind):
+        notes.append(f"{len(kept)} of {len(by_kind)} kinds of networks have a share")
+    outside: NDArray[np.float64] = sum(
+        (shares[kind] * by_kind[kind] for kind in kept[1:]), shares[kept[0]] * by_kind[kept[0]]
+    )
+    return Committee([ensemble.ensembles[k] for k in kept], [shares[k] for k in kept]), outside
 
 
 def _blended(
@@ -292,7 +304,7 @@ def _model_of(
 
 
 def _factor(target: NumericTarget, outside: NDArray[np.float64], truth: NDArray[Any]) -> float:
-    """What predictions are multiplied with: least squares, from 0.8 to 1.25."""
+    """The factor of the predictions: by least squares, from 0.8 to 1.25."""
     plain = target.restore(outside)
     square = float((plain**2).sum())
     return float(np.clip((plain * truth).sum() / square, 0.8, 1.25)) if square else 1.0
@@ -337,7 +349,7 @@ def _errors(
 
 
 def _deviation(values: list[float]) -> float:
-    """Of what is known; NaN for less than two values."""
+    """The standard deviation of the known values; NaN for fewer than two."""
     known = [value for value in values if not np.isnan(value)]
     return float(np.std(known, ddof=1)) if len(known) > 1 else float("nan")
 

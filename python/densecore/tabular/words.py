@@ -1,4 +1,4 @@
-"""What tells the texts of categories and classes apart, and which words are truths."""
+"""Keys of the texts of categories and classes, and words for true and false."""
 
 import re
 from collections.abc import Collection
@@ -13,7 +13,7 @@ _WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+\Z")
 
 
 def category_key(text: str) -> str:
-    """What tells categories and classes apart: the text, but 2.0 is 2.
+    """The key of a category or a class: its text, but 2.0 is 2.
 
     pandas writes whole numbers with a point when one of them is missing. ``007`` and ``1E3`` are
     other texts than ``7`` and ``1000``.

@@ -1,12 +1,11 @@
 """Class numbers as rows of 0 and 1, and vectors of length 1."""
 
-from typing import Any
-
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import ArrayLike, NDArray
 
 from .._base import checks
+from .._base.dtypes import Array
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float32]:
@@ -50,7 +49,7 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.f
     return result.reshape(*labels.shape, classes)
 
 
-def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[Any]:
+def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> Array:
     """Each vector along an axis, divided by its norm; zeros stay.
 
     Parameters
@@ -73,7 +72,7 @@ def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[Any]:
     """
     if isinstance(x, NDArrayOperatorsMixin) and checks.real(order) == 2:  # within losses and models
         length = np.sqrt(np.maximum(np.sum(x * x, axis=axis, keepdims=True), 1e-12))
-        found: NDArray[Any] = x / length
+        found: Array = x / length
         return found
     array = np.asarray(x)
     if array.dtype.kind not in "biuf" or array.ndim == 0:

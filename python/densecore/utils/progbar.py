@@ -1,31 +1,37 @@
-"""A progress line for loops of one's own: Keras's ``utils.Progbar``."""
+"""The progress of a loop of one's own."""
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from .._base import checks
+from ..callbacks.progress import rewrites_lines
 
 
 class Progbar:
-    """A line that says how far a loop is, with means of numbers.
+    """How far a loop is, with means of numbers: one line that a terminal rewrites.
+
+    Elsewhere (pipes, files) only the last line is written.
 
     Parameters
     ----------
     target : int or None
-        Steps in all; None if that is not known.
+        The number of steps; None: not known.
     width : int, default 20
-        Characters of the bar.
+        Of the bar, in characters.
     verbose : {0, 1, 2}, default 1
-        0 silent, 1 a line that is written again and again, 2 one line at the end.
+        0 shows nothing, 2 the last line only.
     interval : float, default 0.05
-        Seconds between two writings.
-    stateful_metrics : list of str, optional
-        Names of numbers that are shown as they are, and not as means.
+        The least seconds between two lines.
+    stateful_metrics : iterable of str, optional
+        Names of numbers that are shown as they are; of others the mean over the steps is.
     unit_name : str, default "step"
+
+    Raises
+    ------
+    TypeError, ValueError
+        Sizes that are no integers >= 1.
     """
 
     def __init__(
@@ -34,68 +40,76 @@ class Progbar:
         width: int = 20,
         verbose: int = 1,
         interval: float = 0.05,
-        stateful_metrics: Sequence[str] | None = None,
+        stateful_metrics: Iterable[str] | None = None,
         unit_name: str = "step",
     ) -> None:
-        self.target = None if target is None else checks.integer("target", target, 0)
-        self.width = checks.integer("width", width, 1)
-        self.verbose = checks.integer("verbose", verbose, 0, 2)
-        self.interval = checks.number("interval", interval, least=0)
-        self.stateful_metrics = set(stateful_metrics or ())
+        self.target = None if target is None else checks.integer("Progbar: target", target, 0)
+        self.width = checks.integer("Progbar: width", width, 1)
+        self.verbose = verbose
+        self.interval = interval
         self.unit_name = unit_name
-        self._sums: dict[str, tuple[float, float]] = {}
+        self.stateful_metrics = set(stateful_metrics or ())
+        self._sums: dict[str, tuple[float, float]] = {}  # name → sum of numbers, and of their steps
         self._seen = 0
-        self._shown = 0.0
         self._start = time.perf_counter()
+        self._drawn = 0.0
+        self._length = 0
 
-    def update(self, current: int, values: Any = None, finalize: bool | None = None) -> None:
-        """Say that so many steps are made.
+    def update(
+        self,
+        current: int,
+        values: Iterable[tuple[str, Any]] | None = None,
+        finalize: bool | None = None,
+    ) -> None:
+        """Show that `current` steps are done, and numbers of the steps since the last call.
 
         Parameters
         ----------
         current : int
-        values : list of (str, float), optional
-            Numbers of the steps since the last call.
+        values : iterable of (str, float), optional
         finalize : bool, optional
-            Whether this is the end; by default when `current` has reached `target`.
+            Whether this is the last call; by default when `current` has come to the target.
         """
-        current = checks.integer("current", current, 0)
+        steps = max(current - self._seen, 0)
         for name, value in values or ():
-            number = float(np.asarray(value))
+            number = float(value)
             if name in self.stateful_metrics:
                 self._sums[name] = (number, 1.0)
             else:
-                weight = max(current - self._seen, 1)
                 total, count = self._sums.get(name, (0.0, 0.0))
-                self._sums[name] = (total + weight * number, count + weight)
+                self._sums[name] = (total + number * max(steps, 1), count + max(steps, 1))
         self._seen = current
-        if finalize is None:
-            finalize = self.target is not None and current >= self.target
+        last = finalize
+        if last is None:
+            last = self.target is not None and current >= self.target
+        self._show(last)
+
+    def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
+        """Show that `n` more steps are done; `values` as in `update`."""
+        self.update(self._seen + n, values)
+
+    def _show(self, last: bool) -> None:
         now = time.perf_counter()
-        due = finalize or (self.verbose == 1 and now - self._shown >= self.interval)
-        if self.verbose == 0 or not due:
+        in_place = self.verbose == 1 and rewrites_lines(sys.stdout)
+        due = in_place and now - self._drawn >= self.interval
+        if self.verbose == 0 or not (last or due):
             return
-        self._shown = now
-        line = self._line(current, now - self._start)
-        sys.stdout.write(f"\r{line}" if self.verbose == 1 else line)
-        sys.stdout.write("\n" if finalize else "")
+        self._drawn = now
+        line = self._line(now - self._start)
+        begin = "\r" if in_place else ""
+        sys.stdout.write(begin + line.ljust(self._length) + ("\n" if last else ""))
         sys.stdout.flush()
+        self._length = 0 if last else len(line)
 
-    def add(self, n: int, values: Any = None) -> None:
-        """Say that n more steps are made.
-
-        Parameters
-        ----------
-        n : int
-        values : list of (str, float), optional
-        """
-        self.update(self._seen + checks.integer("n", n, 0), values)
-
-    def _line(self, current: int, seconds: float) -> str:
-        parts = [f"{current}/{self.target}" if self.target else str(current)]
-        if self.target and self.verbose == 1:
-            done = min(self.width * current // self.target, self.width)
-            parts[0] += f" {'━' * done}{' ' * (self.width - done)}"
-        parts.append(f"{seconds:.0f}s")
-        parts += [f"{name}: {total / count:.4f}" for name, (total, count) in self._sums.items()]
+    def _line(self, seconds: float) -> str:
+        parts = []
+        if self.target is None:
+            parts.append(f"{self._seen}/Unknown")
+        else:
+            done = self.width if self.target == 0 else self.width * self._seen // self.target
+            bar = "━" * min(done, self.width)
+            parts.append(f"{self._seen}/{self.target} {bar:{self.width}}")
+        each = seconds / max(self._seen, 1)
+        parts.append(f"{seconds:.0f}s {1000 * each:.3g}ms/{self.unit_name}")
+        parts += [f"{name}: {total / count:.4g}" for name, (total, count) in self._sums.items()]
         return " - ".join(parts)

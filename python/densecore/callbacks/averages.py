@@ -1,0 +1,97 @@
+"""The moving average of the weights in the model's place, while it is evaluated."""
+
+from typing import Any
+
+from .._base import checks
+from .._base.dtypes import Array
+from .base import Callback, Logs
+
+
+class SwapEMAWeights(Callback):
+    """Evaluate and predict with the moving average that an optimizer with ``use_ema=True`` keeps.
+
+    The model has the average during an evaluation or prediction with this callback, those of `fit`
+    among them, and its weights again after it.
+
+    Parameters
+    ----------
+    swap_on_epoch : bool, default False
+        Whether it also has the average from the end of an epoch to the beginning of the next, for
+        callbacks that come later, such as a `ModelCheckpoint`.
+
+    Raises
+    ------
+    ValueError
+        When training begins: the optimizer keeps no average.
+    """
+
+    def __init__(self, swap_on_epoch: bool = False) -> None:
+        super().__init__()
+        self.swap_on_epoch = checks.flag("SwapEMAWeights: swap_on_epoch", swap_on_epoch)
+        self._weights: list[Array] | None = None  # while the model has the average
+
+    def _check(self) -> None:
+        if not self.model._compiled_optimizer().use_ema:
+            raise ValueError("SwapEMAWeights: found an optimizer without use_ema=True, wanted one "
+                             "that keeps an average")  # fmt: skip
+
+    def _put(self, average: bool) -> None:
+        """Let the model have the average, or its weights back."""
+        network = self.model._network
+        if average == (self._weights is not None) or network.steps == 0:  # else there is none yet
+            return
+        if self._weights is None:
+            kept = network.optimizer_states()["average"]
+            self._weights = [network.parameters[place].copy() for place in self._places()]
+            for place in self._places():
+                network.parameters[place] = kept[place]
+        else:
+            for place, weights in zip(self._places(), self._weights, strict=True):
+                network.parameters[place] = weights
+            self._weights = None
+
+    def _places(self) -> list[slice]:
+        """Where the trained weights lie in the network's flat arrays."""
+        flat: Any = self.model._network.parameters
+        begin, size = flat.__array_interface__["data"][0], flat.itemsize
+        places = []
+        for weight in self.model.trainable_weights:
+            first = (weight.__array_interface__["data"][0] - begin) // size
+            places.append(slice(first, first + weight.size))
+        return places
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Refuse an optimizer without an average."""
+        self._check()
+        self._weights = None
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Train the weights, not the average."""
+        self._put(False)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """With `swap_on_epoch`, let later callbacks see the average."""
+        if self.swap_on_epoch:
+            self._put(True)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """The model keeps the average, as `fit` leaves it with ``use_ema``."""
+        self._weights = None
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Evaluate with the average."""
+        self._check()
+        self._put(True)
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """Go back to the weights."""
+        self._put(False)
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Predict with the average."""
+        self._check()
+        self._put(True)
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """Go back to the weights."""
+        self._put(False)

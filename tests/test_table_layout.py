@@ -1,0 +1,184 @@
+"""Files of tables as programs and people leave them: what stands around the rows."""
+
+import bz2
+import io
+import json
+import lzma
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from densecore.tabular import TableError, read_table
+
+ROWS = [(f"{i}.5", f"{2 * i}", "ab"[i % 2]) for i in range(30)]
+BODY = "".join(",".join(row) + "\n" for row in ROWS)
+SQL = "+------+----+---+\n| x    | z  | k |\n+------+----+---+\n"
+
+
+def read(tmp_path: Path, text: str | bytes, name: str = "t.csv"):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_table(str(path))
+
+
+def check(table, names: tuple[str, ...] = ("x", "z", "k"), rows: int = 30) -> None:
+    assert (tuple(table.names), len(table)) == (names, rows)
+    np.testing.assert_array_equal(table.column(names[0]).numbers(), np.arange(rows) + 0.5)
+    np.testing.assert_array_equal(table.column(names[1]).numbers(), 2 * np.arange(rows))
+
+
+def piped(before: str = "", after: str = "") -> str:
+    return "".join(before + " | ".join(row) + after + "\n" for row in ROWS)
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        (SQL + piped("| ", " |") + "+------+----+---+\n30 rows in set (0.00 sec)\n", "dashes"),
+        ("  x  | z | k\n-----+---+---\n" + piped(" ") + "(30 rows)\n", "'(30 rows)'"),
+        ("| x | z | k |\n|---|--:|:--|\n" + piped("| ", " |"), "lines of dashes left out"),
+        ("┌───┬───┬───┐\n│ x │ z │ k │\n├───┼───┼───┤\n" + piped("│ ", " │").replace("|", "│")
+         + "└───┴───┴───┘\n", "lines of dashes left out"),
+        ("List of stock   01.02.2021\n\n" + "-" * 20 + "\n|x|z|k|\n" + "-" * 20 + "\n"
+         + piped("|", "|") + "-" * 20 + "\n", "1 line before the columns' names left out"),
+        ("Report\nmade: today\n\nx,z,k\n" + BODY, "2 lines before the columns' names left out"),
+        ("Report;;\nmade:;today;\nx;z;k\n" + BODY.replace(",", ";"), "2 lines before"),
+        ("Group,,\nx,z,k\n" + BODY, "1 line before the columns' names left out"),
+        ("x,z,k\n[m],(s),-\n" + BODY, "row 2 left out, which says units ([m], (s), -)"),
+        ("x,z,k\nm,s,\n" + BODY, "row 2 left out, which says units (m, s)"),
+        ("x,z,k\n" + BODY[:40] + "x,z,k\n" + BODY[40:], "1 line that repeats the columns' names"),
+        ("x,z,k\r\nx,z,k\r\n" + BODY.replace("\n", "\r\n"), "1 line that repeats"),
+        ("x,z,k\n" + BODY + "\nSource: a book\n", "1 line behind the rows left out ('Source"),
+        ("x,z,k\n" + BODY + ",,\n" * 500, "500 rows without any value at the end left out"),
+        ("x,z,k\n" + BODY + "450,870,Total\n", "1 row of totals at the end left out"),
+        ("k,x,z\n" + "".join(f"{k},{x},{z}\n" for x, z, k in ROWS) + "Mean,15,29\nSum,450,870\n",
+         "2 rows of totals"),
+    ],
+)  # fmt: skip
+def test_what_stands_around_a_table(tmp_path: Path, text: str, note: str) -> None:
+    table = read(tmp_path, text)
+    if table.names[0] == "k":
+        assert len(table) == 30
+        assert table.column("z").kind == "numbers"
+    else:
+        check(table)
+    assert any(note in said for said in table.notes), table.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "rows"),
+    [
+        ("x,z,k\n" + BODY + "1.5,2,Total\n", ["x", "z", "k"], 31),  # no sum of the rows
+        ("k\nwell, 1\nyes, 2\n", ["", "k"], 2),  # row names, as R writes them
+        ("a,b\n1,2\na,c\n", ["a", "b"], 2),
+        ("k,name\nx,y\nz,w\nu,v\n", ["k", "name"], 3),  # texts are no units
+        ("x,z\n1,2\n3,4\n,\n", ["x", "z"], 3),  # a row of which nothing is known
+        ("a,,\n1,2,3\n4,5,6\n", ["a", "", "_2"], 2),
+        ("a\n--\n1\n", ["a"], 2),
+        ("x;z\n1,5;2,5\n3,5;4,5\n5,5;6,5\n7,5;8,5\n", ["x", "z"], 4),  # numbers are no units
+        ("x;z\n1,5 kg;2,5 kg\n3,5 kg;4,5 kg\n5,5 kg;6,5 kg\n7,5 kg;8,5 kg\n", ["x", "z"], 4),
+        ("x,z,k\n<1,2,a\n3,4,b\n5,6,c\n7,8,d\n", ["x", "z", "k"], 4),
+        ("x,z\nlow,high\n3,4\n5,6\n7,8\n", ["x", "z"], 4),
+    ],
+)
+def test_what_belongs_to_a_table(tmp_path: Path, text: str, names, rows: int) -> None:
+    table = read(tmp_path, text)
+    assert (table.names, len(table)) == (names, rows)
+
+
+def test_rows_keep_their_numbers(tmp_path: Path) -> None:
+    table = read(tmp_path, "Report\n\nx,z\n[m],[s]\n" + "1,2\n" * 3 + "x,z\n3,4\n")
+    assert table.column("x").where(3) == f"{tmp_path / 't.csv'}: row 9, column 'x'"
+
+
+def test_packed_files_and_the_standard_input(tmp_path: Path, monkeypatch) -> None:
+    raw = ("x,z,k\n" + BODY).encode()
+    check(read(tmp_path, bz2.compress(raw), "t.csv.bz2"))
+    check(read(tmp_path, lzma.compress(raw), "t.csv.xz"))
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        archive.writestr("t.csv", raw)
+        archive.writestr("__MACOSX/._t.csv", b"\x00")
+    check(read_table(tmp_path / "t.zip"))
+    for damaged in (bz2.compress(raw)[:-9], lzma.compress(raw)[:-9]):
+        with pytest.raises(TableError, match="damaged"):
+            read(tmp_path, damaged)
+    check(read(tmp_path, raw.replace(b"x,z,k", b"BZh,z,k")), ("BZh", "z", "k"))
+    with pytest.raises(TableError, match="wanted it unpacked"):
+        read(tmp_path, b"\x28\xb5\x2f\xfd123")
+    with pytest.raises(TableError, match=r"found a \.pkl file, wanted CSV, JSON"):
+        read(tmp_path, raw, "t.pkl")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+    check(read_table("-"))
+
+
+OBJECTS = [{"x": float(x), "z": int(z), "k": k} for x, z, k in ROWS]
+FORMS = {
+    "records": OBJECTS,
+    "columns": {name: [row[name] for row in OBJECTS] for name in "xzk"},
+    "index": {name: {str(i): row[name] for i, row in enumerate(OBJECTS)} for name in "xzk"},
+    "split": {"columns": ["x", "z", "k"], "data": [list(row.values()) for row in OBJECTS]},
+    "table": {"schema": {}, "data": OBJECTS},
+    "lists": [["x", "z", "k"], *(list(row.values()) for row in OBJECTS)],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_json(tmp_path: Path, form: str) -> None:
+    check(read(tmp_path, json.dumps(FORMS[form]), "t.json"))
+
+
+def test_json_of_lines_and_within(tmp_path: Path) -> None:
+    lines = "".join(json.dumps(row) + "\n" for row in OBJECTS)
+    check(read(tmp_path, lines, "t.jsonl"))
+    check(read(tmp_path, bz2.compress(lines.encode()), "t.json.bz2"))
+    within = [
+        {"a": {"b": i, "c": None if i else "x"}, "when": f"2021-01-0{i + 1}"} for i in range(4)
+    ]
+    table = read(tmp_path, json.dumps(within), "t.json")
+    assert table.names == ["a.b", "a.c", "when"]
+    assert table.column("when").kind == "moments"
+    assert list(table.column("a.c").missing()) == [False, True, True, True]
+    for wrong in (
+        "{",
+        "[]",
+        "3",
+        "[1, 2]",
+        '{"a": 1}',
+        "[" * 100_000,
+        '{"a": [1], "b": [1, 2]}',
+        "[{}]",
+    ):
+        with pytest.raises(TableError, match=r"t\.json: "):
+            read(tmp_path, wrong, "t.json")
+
+
+def test_spreadsheets_with_titles_and_sheets(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("openpyxl")
+    frame = pandas.DataFrame(OBJECTS)
+    path = str(tmp_path / "t.xlsx")
+    with pandas.ExcelWriter(path) as book:
+        pandas.DataFrame({"about": ["this"]}).to_excel(book, sheet_name="read me", index=False)
+        frame.to_excel(book, sheet_name="data", startrow=3, index=False)
+        book.sheets["data"]["A1"] = "Stock"
+    table = read_table(path)
+    check(table)
+    assert table.notes == [
+        "sheet 'data' of 'read me', 'data'", "3 rows above the columns' names left out"
+    ]  # fmt: skip
+
+
+def test_files_of_other_programs(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(OBJECTS)
+    frame.to_stata(tmp_path / "t.dta", write_index=False)
+    check(read_table(tmp_path / "t.dta"))
+    pytest.importorskip("pyarrow")
+    frame.to_feather(tmp_path / "t.feather")
+    check(read_table(tmp_path / "t.feather"))
+    (tmp_path / "u.feather").write_bytes(b"no such file")
+    with pytest.raises(TableError, match=r"not a readable \.feather file"):
+        read_table(tmp_path / "u.feather")
