@@ -282,7 +282,8 @@ def _operation(entry: Entry, arguments: list[Any]) -> Any:
     given = {key: value for key, value in config.items() if value is not None}
     if name == "einsum" and "subscripts" in given:
         arguments = [given.pop("subscripts"), *arguments]
-    if name not in ops.__all__:
+    known: Any = ops.__all__
+    if name not in known:
         raise ValueError(
             "found an operation that is no layer here, wanted layers, activations, and functions "
             "of densecore.ops"
