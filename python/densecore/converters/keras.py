@@ -125,6 +125,9 @@ def _model(config: Mapping[str, Any], arrays: Arrays, name: str | None) -> Model
         known = (*INPUTS, *WITHOUT_EFFECT, *PREPROCESSING)
         if entry["class_name"] not in known and not is_operation(entry):
             dtypes.add(dtype_name(entry["config"].get("dtype")) or "float32")
+    if not dtypes and any(is_operation(entry) for entry in entries):
+        inputs = [entry for entry in entries if entry["class_name"] in INPUTS]
+        dtypes = {dtype_name(entry["config"].get("dtype")) or "float32" for entry in inputs}
     if not dtypes:
         raise ValueError("from_keras: found no layers, wanted at least one")
     if len(dtypes) > 1 or not dtypes <= DTYPES.keys():

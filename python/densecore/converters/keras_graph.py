@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import activations, layers
+from .. import activations, layers, ops
 from .._data.structures import leaves, mapped
 from .._saving.keras_files import entries_of, is_model
 from ..models.functional import Functional
@@ -274,13 +274,18 @@ def _operation(entry: Entry, arguments: list[Any]) -> Any:
     if name in ("mean", "sum"):
         axis = config.get("axis", arguments[1] if len(arguments) > 1 else None)
         keep = bool(config.get("keepdims", arguments[2] if len(arguments) > 2 else False))
-        if len(arguments[0].row) == 1 and axis in (-1, 1) and keep:
-            return getattr(np, name)(arguments[0], axis=-1)
-        raise ValueError(f"found axis={axis}, keepdims={keep}, wanted -1 and True, and vectors")
+        if axis in (-1, 1) and keep and len(arguments[0].row) == 1:
+            return getattr(np, name)(arguments[0], axis=-1, keepdims=True)
     ufunc = getattr(np, _NUMPY_NAMES.get(name, name), None)
-    if not isinstance(ufunc, np.ufunc) or config or len(arguments) != ufunc.nin:
+    if isinstance(ufunc, np.ufunc) and not config and len(arguments) == ufunc.nin:
+        return ufunc(*arguments)
+    given = {key: value for key, value in config.items() if value is not None}
+    if name == "einsum" and "subscripts" in given:
+        arguments = [given.pop("subscripts"), *arguments]
+    known: Any = ops.__all__
+    if name not in known:
         raise ValueError(
-            "found an operation that is no layer here, wanted layers, activations, and NumPy's "
-            "functions of single elements"
+            "found an operation that is no layer here, wanted layers, activations, and functions "
+            "of densecore.ops"
         )
-    return ufunc(*arguments)
+    return getattr(ops, name)(*arguments, **given)

@@ -1,5 +1,6 @@
 """Keras's layers, from their configuration: what each class of Keras is here."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -212,7 +213,19 @@ def _flatten(c: Config) -> layers.Layer:
 
 
 def _einsum_dense(c: Config) -> layers.Layer:
-    """The only product that is read: a factor for each feature, as `to_keras` writes it."""
+    """A factor for each feature, as `to_keras` writes it, or a dense layer of the last axis."""
+    product = re.fullmatch(r"(.*)(\w),(\w)(\w)->(.*)(\w)", str(c.config.get("equation")))
+    if product is not None:
+        rows, summed, first, units, again, last = product.groups()
+        if rows == again and rows and summed == first and units == last and summed != units:
+            c.pop("equation")
+            shape = c.pop("output_shape")
+            c.config["units"] = shape[-1] if isinstance(shape, list | tuple) else shape
+            biased = c.pop("bias_axes")
+            if biased not in (None, last):
+                raise ValueError(f"{c.place}: bias_axes: found {biased!r}, wanted {last!r}")
+            c.config["use_bias"] = biased is not None
+            return _dense(c)
     c.refuse(
         equation="ab,b->ab", activation="linear", bias_axes=None, kernel_constraint=None,
         kernel_regularizer=None, lora_rank=None, quantization_config=None,
