@@ -8,17 +8,16 @@ from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from .. import regularizers
 from .._base import checks
 from .._base.dtypes import Array, Network, floatx
 from .._base.keras_arrays import named
 from .._base.overriding import overridden
-from .._base.registry import CustomObjectScope, described
+from .._base.registry import described
 from .._base.warn import warn
 from .._data.structures import leaves
 from .arguments import MULTIPLIERS, multipliers, refuse_others
+from .copied import Copied
 from .eager import build_alone, call
 from .in_core import InCore
 from .input import Input, row_shape
@@ -26,7 +25,7 @@ from .lowering import Row
 from .symbols import Node, Symbol, WhenTrained, are_symbols, connect, node_of
 
 
-class Layer(InCore):
+class Layer(Copied, InCore):
     """Base class of the layers.
 
     Parameters
@@ -452,25 +451,6 @@ class Layer(InCore):
         """The parameters, gradients and states of the network's layer of a number."""
         return network.layer_views(place)
 
-    # Pickles and copies: a layer by itself, with its weights.
-
-    def __copy__(self) -> Self:
-        found = type(self).__new__(type(self))
-        vars(found).update(vars(self))
-        return found
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        make, arguments, *state = self.__reduce__()
-        found = memo[id(self)] = make(*copy.deepcopy(arguments, memo))
-        for one in state:
-            found.__setstate__(copy.deepcopy(one, memo))
-        return found
-
-    def __reduce__(self) -> Any:
-        weights = [np.array(array) for array in self.weights] if self.built else []
-        row = self._taken_row if weights else None
-        return _again, (type(self) if self._is_own else None, self.saved(), row, weights)
-
     def _twin(self) -> "Layer":
         """A layer of the same description, which belongs to no network."""
         twin = copy.copy(self)
@@ -489,13 +469,3 @@ class Layer(InCore):
     def _default_name(self) -> str:
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__)
         return name.replace("ReLU", "re_lu").lower()
-
-
-def _again(own: Any, config: dict[str, Any], row: Row | None, weights: list[Array]) -> Any:
-    """The layer of a pickle or a copy."""
-    with CustomObjectScope({} if own is None else {config["class"]: own}):
-        layer = Symbol.operators["deserialize"](config)
-    if row is not None:
-        build_alone(layer, row)
-        layer.set_weights(weights)
-    return layer
