@@ -111,7 +111,7 @@ def objects() -> dict[str, Any]:
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_what_cannot_be_pickled_says_so(protocol: int) -> None:
     for name, value in objects().items():
-        if name in ("model", "optimizer", "ensemble", "frozen"):
+        if name in ("model", "layer", "optimizer", "ensemble", "frozen"):
             other = pickle.loads(pickle.dumps(value, protocol))
             assert type(other) is type(value)
         else:
@@ -122,7 +122,7 @@ def test_what_cannot_be_pickled_says_so(protocol: int) -> None:
 def test_what_cannot_be_copied_says_so() -> None:
     for name, value in objects().items():
         for how in (copy.copy, copy.deepcopy):
-            if name in ("model", "optimizer", "ensemble", "frozen"):
+            if name in ("model", "layer", "optimizer", "ensemble", "frozen"):
                 assert type(how(value)) is type(value)
             elif name != "layer":
                 with pytest.raises(TypeError, match="cannot pickle or copy"):

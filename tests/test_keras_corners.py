@@ -139,6 +139,9 @@ def test_several_thresholds_and_options_of_metrics() -> None:
     model = dc.Sequential([dc.Input(3), layers.Dense(1, "sigmoid")])
     with pytest.raises(ValueError, match="thresholds: found 2, wanted one"):
         model.compile("sgd", "bce", metrics=[metric])
+    assert dc.metrics.CosineSimilarity(axis=1)([[0.0, 1.0]], [[0.0, 2.0]]) == pytest.approx(1)
+    with pytest.raises(ValueError, match="axis: found 0, wanted -1"):
+        dc.metrics.CosineSimilarity(axis=0)
     assert dc.metrics.R2Score(class_aggregation="uniform_average").name == "r2_score"
     with pytest.raises(ValueError, match="class_aggregation: found None, wanted 'uniform_average'"):
         dc.metrics.R2Score(class_aggregation=None)

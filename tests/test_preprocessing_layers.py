@@ -1,5 +1,7 @@
 """Keras's layers for tables, called with arrays."""
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +183,18 @@ def test_a_model_that_prepares_its_inputs_names_what_it_refuses() -> None:
         model.predict([towns, codes])
     look.set_vocabulary(["a", "b", "c"])
     assert (model.predict([towns, codes]) == before).all()
+
+
+@pytest.mark.parametrize("axis", [-1, None])
+@pytest.mark.parametrize("how", ["pickle", "copy"])
+def test_adapted_numbers_outlive_a_copy(axis: int | None, how: str) -> None:
+    """Of a layer that no model has yet, too; and those of None stay one for all features."""
+    data = np.random.default_rng(0).normal(3, 2, size=(50, 4))
+    layer = layers.Normalization(axis=axis)
+    layer.adapt(data)
+    made: Any = pickle.loads(pickle.dumps(layer)) if how == "pickle" else copy.deepcopy(layer)
+    np.testing.assert_array_equal(made.mean, layer.mean)
+    np.testing.assert_array_equal(made(data), layer(data))
+    again: Any = pickle.loads(pickle.dumps(layer)) if how == "pickle" else copy.deepcopy(layer)
+    np.testing.assert_array_equal(again(data), layer(data))
+    assert layers.Normalization.from_config(layer.get_config()).axis == axis

@@ -172,7 +172,7 @@ def test_layers_and_steps_of_the_gradient(extra: str, dtype: str) -> None:
     rng = np.random.default_rng(2)
 
     def make(*more: Any) -> dc.Sequential:
-        layers = [dc.Input(5), *blocks(extra), *more, dc.Dense(2)]
+        layers: list[Any] = [dc.Input(5), *blocks(extra), *more, dc.Dense(2)]
         model = dc.Sequential(layers, dtype=dtype, seed=1)
         keywords: dict[str, Any] = {}
         if extra == "clipped":

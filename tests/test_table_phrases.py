@@ -1,5 +1,6 @@
 """Numbers that are written as phrases, and texts that hold several numbers or JSON."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,14 @@ def test_what_is_no_phrase(cells: list[str]) -> None:
 def test_odd_texts_are_no_phrases(text: str) -> None:
     found = phrase(text)
     assert found is None or found.kind == "fraction"
+
+
+def test_long_texts_are_read_at_once() -> None:
+    """A comma between terms that may belong to the next number: 2^19 ways to read it."""
+    begin = time.perf_counter()
+    for text in ("1h," * 19 + "x", "1h " * 19 + "x", "1'1\"" * 12, "1 1/2 " * 9, "1," * 29 + "x"):
+        assert phrase(text) is None
+    assert time.perf_counter() - begin < 0.5
 
 
 def test_limits_among_numbers_are_not_missing() -> None:

@@ -41,11 +41,11 @@ def test_better_kinds_have_larger_shares(classification: bool) -> None:
 
 
 def test_fewer_networks_are_of_as_many_kinds_as_can_be() -> None:
-    assert BEST.networks == 12
-    for count in range(1, 13):
+    assert BEST.networks == 10
+    for count in range(1, 11):
         made = BEST.with_networks(count)
         assert 1 <= made.networks <= count
-    assert BEST.with_networks(11).networks == 6
+    assert BEST.with_networks(9).networks == 5
     assert [k[1] for k in BEST.with_networks(2).kinds_for(3)] == [False, True]
     default = recipe_named("default")
     assert default.with_networks(2) == default
@@ -58,7 +58,7 @@ def test_what_is_asked_for_holds_for_all_kinds() -> None:
     for own, _, each in asked.kinds_for(4):
         assert (own.hidden, own.settings(True).activation, each) == ((8,), "tanh", 2)
     assert {own.hidden for own, _, _ in BEST.for_rows(9999).kinds_for(4)} == {(192,) * 3, (256,)}
-    assert len(BEST.kinds_for(0)) == 5  # nothing to embed
+    assert len(BEST.kinds_for(0)) == 4  # nothing to embed
     assert len(replace(BEST, extras=False, hidden=()).kinds_for(4)) == 1
 
 

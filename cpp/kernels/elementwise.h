@@ -13,6 +13,15 @@ constexpr double unbounded = __builtin_inf();
 template <class... Types>
 struct TypeList {};
 
+template <bool condition, class A, class B>
+struct Choose {
+  using type = A;
+};
+template <class A, class B>
+struct Choose<false, A, B> {
+  using type = B;
+};
+
 // The types of several lists, one list after another.
 template <class... Lists>
 struct JoinedLists;

@@ -37,66 +37,72 @@ struct SmallProduct {
   index_t tight, tail;
 };
 
-template <class V, int rows, int vectors, bool exact>
+// `half`: the last vector is half of one.
+template <class V, int rows, int vectors, bool exact, bool half>
 [[gnu::always_inline]] inline void small_tile(const SmallProduct<typename V::T>& p, index_t i) {
   using T = typename V::T;
+  using Last = typename Choose<half, typename V::Half, V>::type;
+  constexpr int whole = vectors - 1;
   V sum[rows][vectors];
+  Last last[rows];
+  const bool from_bias = !exact && p.bias != nullptr;
 #pragma GCC unroll 4
-  for (int v = 0; v < vectors; ++v) {
-    const V start = exact || p.bias == nullptr ? V::set(0) : V::load(p.bias + v * V::width);
+  for (int v = 0; v < whole; ++v) {
+    const V start = from_bias ? V::load(p.bias + v * V::width) : V::set(0);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) sum[r][v] = start;
   }
+  const Last start = from_bias ? Last::load(p.bias + whole * V::width) : Last::set(0);
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r) last[r] = start;
   const index_t lda = p.lda, ldb = p.ldb, a_row = exact ? 1 : lda, a_col = exact ? lda : 1;
   const T *a = p.a + i * a_row, *b = p.b;
   for (index_t k = p.depth; k > 0; --k, a += a_col, b += ldb) {
     V b_k[vectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) b_k[v] = V::load(b + v * V::width);
+    for (int v = 0; v < whole; ++v) b_k[v] = V::load(b + v * V::width);
+    const Last b_last = Last::load(b + whole * V::width);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
       const V a_k = V::set(a[r * a_row]);
 #pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) sum[r][v] = fma(a_k, b_k[v], sum[r][v]);
+      for (int v = 0; v < whole; ++v) sum[r][v] = fma(a_k, b_k[v], sum[r][v]);
+      last[r] = fma(first_lanes<Last>(a_k), b_last, last[r]);
     }
   }
   const index_t ldc = p.ldc;
   T* c = p.c + i * ldc;
-  if (exact && i + rows > p.m - p.tight) {
-    const Any<V> last{p.tail};
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; ++r, c += ldc) {
-#pragma GCC unroll 4
-      for (int v = 0; v < vectors - 1; ++v) sum[r][v].store(c + v * V::width);
-      last.store(sum[r][vectors - 1], c + (vectors - 1) * V::width);
-    }
-    return;
-  }
+  const bool tight = exact && i + rows > p.m - p.tight;
+  const Any<Last> tail{tight ? p.tail : index_t(Last::width)};
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r, c += ldc) {
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) sum[r][v].store(c + v * V::width);
+    for (int v = 0; v < whole; ++v) sum[r][v].store(c + v * V::width);
+    if (exact)
+      tail.store(last[r], c + whole * V::width);
+    else
+      last[r].store(c + whole * V::width);
   }
 }
 
-template <class V, int vectors, bool exact>
+template <class V, int vectors, bool exact, bool half>
 [[gnu::always_inline]] inline void small_strip(const SmallProduct<typename V::T>& p) {
   index_t i = 0;
   // Eight sums at a time, or each addition would wait for the one before.
   if constexpr (vectors == 1)
-    for (; i + 8 <= p.m; i += 8) small_tile<V, 8, vectors, exact>(p, i);
-  for (; i + 4 <= p.m; i += 4) small_tile<V, 4, vectors, exact>(p, i);
+    for (; i + 8 <= p.m; i += 8) small_tile<V, 8, vectors, exact, half>(p, i);
+  for (; i + 4 <= p.m; i += 4) small_tile<V, 4, vectors, exact, half>(p, i);
   if (p.m & 2) {
-    small_tile<V, 2, vectors, exact>(p, i);
+    small_tile<V, 2, vectors, exact, half>(p, i);
     i += 2;
   }
-  if (p.m & 1) small_tile<V, 1, vectors, exact>(p, i);
+  if (p.m & 1) small_tile<V, 1, vectors, exact, half>(p, i);
 }
 
 // The three products of a layer of at most `vectors` vectors of units (of inputs, for `below`).
-template <class V, int vectors>
+template <class V, int vectors, bool half = false>
 void small_multiply(const SmallLayer<typename V::T>& p, index_t rows) {
-  small_strip<V, vectors, false>(
+  small_strip<V, vectors, false, half>(
       {rows, p.inputs, p.x, p.ld_x, p.weight, p.units, p.bias, p.z, p.ld, 0, 0});
 }
 // The same of one or two units, row by row in the lanes.
@@ -106,9 +112,9 @@ void small_narrow_multiply(const SmallLayer<typename V::T>& p, index_t rows) {
     return small_multiply<Short<V>, 1>(p, rows);
   dot_products<V, units>({rows, p.inputs, p.x, p.ld_x, p.whole_x, p.weight, p.bias, p.z, p.ld});
 }
-template <class V, int vectors>
+template <class V, int vectors, bool half = false>
 void small_below(const SmallLayer<typename V::T>& p, index_t rows) {
-  small_strip<V, vectors, false>(
+  small_strip<V, vectors, false, half>(
       {rows, p.units, p.delta, p.ld, p.transposed, p.ld_below, nullptr, p.below, p.ld_below, 0, 0});
 }
 template <class V, int vectors>
@@ -181,11 +187,11 @@ template <class V, int units>
 }
 
 // All sums are added as `column_sum` adds them.
-template <class V, int vectors>
+template <class V, int vectors, bool half = false>
 void small_weights(const SmallLayer<typename V::T>& p, index_t rows) {
   small_bias<V, vectors>(p, rows);
-  small_strip<V, vectors, true>({p.inputs, rows, p.x, p.ld_x, p.delta, p.ld, nullptr,
-                                 p.weight_gradient, p.units, p.tight, p.tail});
+  small_strip<V, vectors, true, half>({p.inputs, rows, p.x, p.ld_x, p.delta, p.ld, nullptr,
+                                       p.weight_gradient, p.units, p.tight, p.tail});
 }
 template <class V, int units>
 void small_narrow_weights(const SmallLayer<typename V::T>& p, index_t rows) {
@@ -202,6 +208,11 @@ template <class V, int vectors = 1>
 SmallFunction<typename V::T> small_function(const char which, index_t cols) {
   if constexpr (vectors < tile_vectors)
     if (cols > vectors * V::width) return small_function<V, vectors + 1>(which, cols);
+  if constexpr (vectors > 1 && Short<V>::width < V::width)
+    if (2 * cols <= (2 * vectors - 1) * V::width)
+      return which == 'm'
+                 ? small_multiply<V, vectors, true>
+                 : (which == 'b' ? small_below<V, vectors, true> : small_weights<V, vectors, true>);
   return which == 'm' ? small_multiply<V, vectors>
                       : (which == 'b' ? small_below<V, vectors> : small_weights<V, vectors>);
 }

@@ -460,8 +460,10 @@ class Layer(InCore):
         return found
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        make, arguments = self.__reduce__()
+        make, arguments, *state = self.__reduce__()
         found = memo[id(self)] = make(*copy.deepcopy(arguments, memo))
+        for one in state:
+            found.__setstate__(copy.deepcopy(one, memo))
         return found
 
     def __reduce__(self) -> Any:

@@ -167,6 +167,19 @@ class Normalization(Layer):
                 self._values = before
                 raise
 
+    def get_config(self) -> dict[str, Any]:
+        """The configuration from which `from_config` makes an equal layer; JSON-able."""
+        whole = {} if self.axis is not None or isinstance(self, Rescaling) else {"axis": None}
+        return {**super().get_config(), **whole}
+
+    def __reduce__(self) -> Any:
+        # Before there is a model, the numbers of `adapt` are nowhere else.
+        found = super().__reduce__()
+        return found if self.built or isinstance(self, Rescaling) else (*found, self._values)
+
+    def __setstate__(self, values: tuple[Array, Array] | None) -> None:
+        self._values = values
+
     def _write_values(self) -> None:
         """Copy mean and variance to the network: one number, one of each feature, or of each
         element of a row."""

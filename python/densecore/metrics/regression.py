@@ -39,9 +39,27 @@ class MeanSquaredLogarithmicError(_Lower):
 
 
 class CosineSimilarity(Metric):
-    """The mean over the rows of y·a / (|y| |a|)."""
+    """The mean over the rows of y·a / (|y| |a|).
+
+    Parameters
+    ----------
+    name : str, optional
+    dtype
+        As of `Metric`.
+    axis : int, default -1
+        That of the outputs; there is no other.
+    """
 
     kind = "cosine_similarity"
+
+    def __init__(
+        self, name: str | None = None, dtype: str | None = None, axis: int | None = -1
+    ) -> None:
+        if axis not in (None, -1, 1):
+            raise ValueError(
+                f"CosineSimilarity: axis: found {checks.shown(axis)}, wanted -1, the last one"
+            )
+        super().__init__(name, dtype)
 
 
 class R2Score(Metric):

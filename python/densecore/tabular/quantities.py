@@ -67,14 +67,17 @@ _MASSES: dict[str, float] = {"st": 224, "stone": 224, "lb": 16, "lbs": 16, "poun
                              "pounds": 16, "oz": 1, "ounce": 1, "ounces": 1}  # fmt: skip
 # Units of which several stand in one text, in descending order; a family is in one unit.
 FAMILIES = {"time": _SECONDS, "length": _LENGTHS, "mass": _MASSES}
+# Each begins with a digit: a comma between them would else belong to either, and long texts be
+# tried in as many ways as there are commas.
+_AMOUNT = r"\d+(?:[.,]\d+)?"
 _COMPOUND = {
     name: re.compile(
-        rf"(?:{_NUMBER}\s*(?:{'|'.join(sorted(map(re.escape, units), key=len, reverse=True))})"
-        rf"\.?(?![a-z])[\s,]*(?:and\s+|und\s+|et\s+)?)+"
+        rf"(?:{_AMOUNT}\s*(?:{'|'.join(sorted(map(re.escape, units), key=len, reverse=True))})"
+        rf"\.?(?![a-z])[\s,]*(?:and\s+|und\s+|et\s+)?){{1,7}}"
     )
     for name, units in FAMILIES.items()
 }
-_TERM = re.compile(rf"({_NUMBER})\s*([a-z]+|'{{1,2}}|\")")
+_TERM = re.compile(rf"({_AMOUNT})\s*([a-z]+|'{{1,2}}|\")")
 _CLOCK = re.compile(r"(\d{1,3})\s?h\s?(\d{2})")  # 7h30
 _ISO = re.compile(
     r"(-)?p(?:([\d.]+)y)?(?:([\d.]+)m)?(?:([\d.]+)w)?(?:([\d.]+)d)?"

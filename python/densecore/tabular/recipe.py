@@ -237,7 +237,6 @@ RECIPES = {
         others=(
             Kind("relu", rate=0.4),
             Kind(dropout=0.05, label_smoothing=0.0),
-            Kind(dropout=0.3),
             Kind(hidden=(256,)),
         ),
     ),
