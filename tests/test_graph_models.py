@@ -258,6 +258,28 @@ def test_layers_that_are_called_twice_share_their_weights() -> None:
         dc.Model(z, layers.Dense(2)(dense(layers.Dense(3)(dense(z)))))
 
 
+@pytest.mark.parametrize(
+    ("make", "function"),
+    [
+        (lambda: layers.Permute((2, 1)), lambda x: x.transpose(0, 2, 1)),
+        (layers.GlobalAveragePooling1D, lambda x: x.mean(axis=1)),
+    ],
+)
+def test_a_fixed_product_is_called_with_rows_of_several_shapes(
+    make: Any, function: Any, tmp_path: Path
+) -> None:
+    a, b = dc.Input((2, 3)), dc.Input((3, 2))
+    layer = make()
+    model = dc.Model([a, b], [layer(a), layer(b), layer(a)])
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 2, 3)).astype("f4"), rng.normal(size=(4, 3, 2)).astype("f4")
+    model.save(tmp_path / "m.safetensors")
+    for one in (model, dc.load_model(tmp_path / "m.safetensors"), copy.deepcopy(model)):
+        found = one.predict([x, y], verbose=0)
+        for each, wanted in zip(found, (x, y, x), strict=True):
+            assert each == pytest.approx(function(wanted), rel=1e-6, abs=1e-6)
+
+
 def test_graphs_are_saved_copied_frozen_and_drawn(tmp_path: Path) -> None:
     model = compiled(two_inputs(seed=4), metrics=["mae"])
     model.fit([A, B], Y, verbose=0)

@@ -92,6 +92,9 @@ class GraphReader:
             return [call(self, "cosine_similarity", list(given), {"dim": module.dim})]
         if kind == "Columns":
             return [x[:, module.first : module.last]]
+        if kind == "Dropout1d":  # of (features, steps)
+            steps = layers.SpatialDropout1D(module.p)(layers.Permute((2, 1))(x))
+            return [layers.Permute((2, 1))(steps)]
         if kind in WITHOUT_EFFECT:
             return [x]
         if id(module) not in self._made:

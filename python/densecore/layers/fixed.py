@@ -27,6 +27,17 @@ class FixedProduct(Layer):
         super().__init__(**general)
         self._trainable = False
 
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        x = inputs[0] if inputs else None
+        if isinstance(x, Symbol) and self._nodes and self._nodes[0].inputs[0].row != x.row:
+            # Rows of another shape: another matrix, which is another layer in the core.
+            others = vars(self).setdefault("_of_other_rows", {})
+            if x.row not in others:
+                config = {key: each for key, each in self.get_config().items() if key != "name"}
+                others[x.row] = type(self).from_config(config)
+            return others[x.row](*inputs, **options)
+        return super().__call__(*inputs, **options)
+
     def _matrix(self, row: Row) -> Array:
         """The matrix (elements of a row, elements of an output)."""
         raise NotImplementedError
