@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import densecore as dc
-from densecore.tabular import TabularClassifier
 
 pytest.importorskip("sklearn")
-from densecore.sklearn import MLPClassifier, MLPRegressor  # noqa: E402
+from densecore.sklearn import MLPClassifier, MLPRegressor
+from densecore.tabular import TabularClassifier
 
 X = np.random.default_rng(0).normal(size=(80, 4)).astype(np.float32)
 Y = (2 * X[:, :1] - X[:, 1:2]).astype(np.float32)
