@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.sparse
 
 import densecore as dc
 from builders import compiled, normal, stack
+
+scipy = pytest.importorskip("scipy")
+pytest.importorskip("scipy.sparse")
 
 X, Y = normal(40, 3, 1)
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import densecore as dc
+
+pytest.importorskip("sklearn")
 from densecore.sklearn import MLPClassifier, MLPRegressor
 from densecore.tabular import TabularClassifier
 

@@ -107,6 +107,7 @@ def test_a_bound_step_refuses_it() -> None:
 
 @pytest.mark.parametrize("solver", ["lbfgs", "lm"])
 def test_solvers_refuse_it(solver: str) -> None:
+    pytest.importorskip("scipy")
     x, y = data()
     with pytest.raises(TypeError, match=f"solver='{solver}': found a regularizer of the layer"):
         make().fit(x, y, solver=solver, verbose=0)
