@@ -61,6 +61,18 @@ def test_gelu_where_its_roundings_add_up(level: str, name: str, low: float, high
     assert error.max() <= 3.75, x[int(np.argmax(error))]
 
 
+@pytest.mark.parametrize(
+    ("low", "high"), [(-7.65, -7.55), (-5.96, -5.94), (-3.33, -3.3), (-0.24, -0.23)]
+)
+def test_mish_where_its_roundings_add_up(level: str, low: float, high: float) -> None:
+    """As for gelu: 4.1 units near -7.62, when the exponential was rounded before its product."""
+    first, last = np.array([high, low], "f4").view("u4")
+    x = np.arange(first, last, 3, dtype="u4").view("f4")
+    found = exact.computed(KERNELS["float32"](level), "mish", x)
+    error = exact.ulp_error(found, *exact.exact_values("mish", x))
+    assert error.max() <= 4, x[int(np.argmax(error))]
+
+
 @pytest.mark.parametrize("name", exact.names())
 def test_special_arguments(kernels: Any, dtype: str, name: str) -> None:
     """Infinities give the limits, a NaN passes, and zeros keep their sign where the function

@@ -187,8 +187,10 @@ struct Mish {
     const V x = max(V::constant(Math<V>::product_low), z), one = V::constant(1);
     const SplitExp<V> power(min(limit<V>(), x));
     const V e = power.beside_one(), h = half_of_sum(e);
-    // Not `times(h)`: for large z the quotient must be 1.
-    return power.scaled(x * ((one + power.expm1) * h / fma(e, h, one)));
+    // One rounding less where the quotient is small. Elsewhere the roundings of both of its parts
+    // are alike, and for large z it is 1.
+    const V above = select(less(x, V::set(-2)), power.times(h), (one + power.expm1) * h);
+    return power.scaled(x * (above / fma(e, h, one)));
   }
   // e ((1 + e / 2) (1 + d) + z (1 + e)) / (1 + d)^2
   template <class V>

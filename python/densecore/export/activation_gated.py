@@ -113,11 +113,12 @@ static inline NUM @silu(NUM z) {
         """
 static inline NUM @mish(NUM z) {
   const NUM x = @max({product_low}, z);
-  NUM normal, rest, e, h, value;
+  NUM normal, rest, e, h, above, value;
   const NUM expm1 = @split_exp(@min({mish_limit}, x), 0, &normal, &rest);
   e = normal * expm1 + normal;
   h = (NUM)0.5 * e + 1;
-  value = x * ((1 + expm1) * h / (e * h + 1));
+  above = x < -2 ? h * expm1 + h : (1 + expm1) * h;
+  value = x * (above / (e * h + 1));
   return (value * normal) * rest;
 }""",
     ),

@@ -55,7 +55,7 @@ class CosineSimilarity(Metric):
     def __init__(
         self, name: str | None = None, dtype: str | None = None, axis: int | None = -1
     ) -> None:
-        if axis not in (None, -1, 1):
+        if axis is not None and checks.real(axis) not in (-1, 1):
             raise ValueError(
                 f"CosineSimilarity: axis: found {checks.shown(axis)}, wanted -1, the last one"
             )
