@@ -342,3 +342,12 @@ def test_configurations_are_counted_before_models_are_made(
     with pytest.raises(ValueError, match=text) as error:
         dc.load_model(path)
     assert len(str(error.value)) < 500 + len(str(path))
+
+
+@pytest.mark.parametrize("begin", [b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"])
+def test_a_file_of_keras_is_named(begin: bytes, tmp_path: Path) -> None:
+    (tmp_path / "m.keras").write_bytes(begin + bytes(200))
+    with pytest.raises(
+        ValueError, match=r"not a safetensors file; if Keras wrote it, dc\.from_keras"
+    ):
+        dc.load_model(tmp_path / "m.keras")

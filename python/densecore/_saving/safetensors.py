@@ -121,6 +121,11 @@ class SafetensorsFile:
         if size == 0:
             raise self._fail("the file is empty")
         first = self._file.read(8)
+        if first.startswith((b"PK\x03\x04", b"\x89HDF")):
+            raise self._fail(
+                "not a safetensors file; if Keras wrote it, dc.from_keras reads its models, and "
+                "load_weights its weights"
+            )
         length = int.from_bytes(first, "little")
         if len(first) < 8 or length < 2 or length > _MAX_HEADER:
             raise self._fail("not a safetensors file")
