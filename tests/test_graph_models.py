@@ -405,7 +405,7 @@ def test_functions_alone_are_activations() -> None:
     own.fit(X, Y, verbose=0)
     np.testing.assert_allclose(own.activations(X)[0], X * X)
     of_rows = dc.Dense(3, lambda x: x / x.sum(axis=1)[:, None])
-    shares = compiled(dc.Sequential([dc.Input(4), of_rows]))
+    shares = compiled(dc.Sequential([dc.Input(4), of_rows], seed=0))
     np.testing.assert_allclose(shares.predict(X).sum(axis=1), 1, rtol=1e-4)
     shares.fit(X, X[:, :3], verbose=0)
 
