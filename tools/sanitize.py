@@ -83,7 +83,8 @@ def environment(parent: Path, leaks: bool) -> dict[str, str]:
 
 def run_tests(arguments: list[str]) -> int:
     parent = package_with(build("asan", "_core"))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    # A sanitizer writes to the process's own standard error and ends it: pytest must not keep that.
+    command = [sys.executable, "-m", "pytest", "-q", "--capture=sys", "-p", "no:cacheprovider"]
     command += arguments or [str(ROOT / "tests")]
     return subprocess.run(command, env=environment(parent, False), cwd=ROOT, check=False).returncode
 

@@ -67,7 +67,7 @@ template <class V, class Full>
 struct TinyWholeUpdate {
   using T = typename V::T;
   const TinyTraining<T>& p;
-  const TinyUpdate<T>& u;  // not to be used without one
+  const TinyUpdate<T>* u;  // null: only the parameters change
   index_t count;           // elements with the padding, whole vectors of the optimizer
   T *parameters, *gradients;
   T* states[densecore::max_optimizer_states];
@@ -77,18 +77,18 @@ struct TinyWholeUpdate {
 
   // The parameters are padded already; the rest is to lie at `room`.
   [[gnu::cold]] TinyWholeUpdate(const TinyTraining<T>& training, index_t rows, T* padded, T* room)
-      : p(training), u(*training.update), count(round_up(rows)), parameters(padded) {
+      : p(training), u(training.update), count(round_up(rows)), parameters(padded) {
     const auto take = [&] {
       T* taken = room;
       for (index_t i = 0; i < count; i += V::width) V::set(0).store(taken + i);
       room += count;
       return taken;
     };
-    if (training.update == nullptr) return;
+    if (u == nullptr) return;
     gradients = take();
-    for (int i = 0; i < u.rule->state_count; ++i) {
+    for (int i = 0; i < u->rule->state_count; ++i) {
       T* const state = states[i] = take();
-      const T* const from = u.states[i];
+      const T* const from = u->states[i];
       for_each_tiny_parameter<V>(p, [=](index_t to, index_t at) { state[to] = from[at]; });
     }
     gapless = room;
@@ -104,9 +104,9 @@ struct TinyWholeUpdate {
     T* const to_gradients = p.gradients;
     for_each_tiny_parameter<V>(
         p, [=](index_t from, index_t at) { to_gradients[at] = from_gradients[from]; });
-    for (int i = 0; i < u.rule->state_count; ++i) {
+    for (int i = 0; i < u->rule->state_count; ++i) {
       const T* const state = states[i];
-      T* const to = u.states[i];
+      T* const to = u->states[i];
       for_each_tiny_parameter<V>(p, [=](index_t from, index_t at) { to[at] = state[from]; });
     }
   }
@@ -114,10 +114,10 @@ struct TinyWholeUpdate {
   // Before the passes, during which there is time for it.
   void begin(index_t step) {
     double values[densecore::max_optimizer_scalars];
-    for (int i = 0; i < densecore::max_optimizer_scalars; ++i) values[i] = u.hyperparameters[i];
+    for (int i = 0; i < densecore::max_optimizer_scalars; ++i) values[i] = u->hyperparameters[i];
     values[0] = p.rates[step];
-    u.rule->prepare(values, u.first + step, scalars);
-    decay = 1 - values[0] * u.weight_decay;
+    u->rule->prepare(values, u->first + step, scalars);
+    decay = 1 - values[0] * u->weight_decay;
   }
 
   // The penalties' part of the loss.
@@ -129,15 +129,15 @@ struct TinyWholeUpdate {
       if (l1 != 0) sum += l1 * sum_of(parameters, row, rows, l, array, false);
       if (l2 != 0) sum += l2 * sum_of(parameters, row, rows, l, array, true);
     });
-    return u.penalty_factor * sum * u.penalty_share;
+    return u->penalty_factor * sum * u->penalty_share;
   }
 
   // From the gradients.
   void finish() const {
-    if (u.penalized) add_penalties();
+    if (u->penalized) add_penalties();
     clip_gradients();
     if (decay != 1) scale<V>(count, decay, parameters);
-    u.rule->update(count, scalars, parameters, gradients, states);
+    u->rule->update(count, scalars, parameters, gradients, states);
   }
 
  private:
@@ -177,8 +177,9 @@ struct TinyWholeUpdate {
     for_each_tiny_array(p, [&](index_t row, index_t rows, int l, int array) {
       const double l1 = p.extras[l].l1[array], l2 = p.extras[l].l2[array];
       if (l1 != 0 || l2 != 0)
-        add_penalty_gradient<V>(rows * V::width, parameters + row * V::width, u.penalty_factor * l1,
-                                u.penalty_factor * l2, gradients + row * V::width);
+        add_penalty_gradient<V>(rows * V::width, parameters + row * V::width,
+                                u->penalty_factor * l1, u->penalty_factor * l2,
+                                gradients + row * V::width);
     });
   }
   // As OptimizerState::clip.
@@ -190,18 +191,18 @@ struct TinyWholeUpdate {
       if (squares > length * length)
         scale<V>(n, length / __builtin_sqrt(squares), gradients + begin);
     };
-    if (u.clipnorm != 0) {
+    if (u->clipnorm != 0) {
       for_each_tiny_array(p, [&](index_t row, index_t rows, int l, int array) {
-        shorten(row * V::width, rows * V::width, squares_of(row, rows, l, array), u.clipnorm);
+        shorten(row * V::width, rows * V::width, squares_of(row, rows, l, array), u->clipnorm);
       });
-    } else if (u.global_clipnorm != 0) {
+    } else if (u->global_clipnorm != 0) {
       double squares = 0;
       for_each_tiny_array(p, [&](index_t row, index_t rows, int l, int array) {
         squares += squares_of(row, rows, l, array);
       });
-      shorten(0, count, squares, u.global_clipnorm);
-    } else if (u.clipvalue != 0) {
-      clip<V>(count, u.clipvalue, gradients);
+      shorten(0, count, squares, u->global_clipnorm);
+    } else if (u->clipvalue != 0) {
+      clip<V>(count, u->clipvalue, gradients);
     }
   }
 };

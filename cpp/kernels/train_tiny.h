@@ -455,7 +455,7 @@ template <class V, class Full>
     network.backward(x, slope, V::set(static_cast<T>(p.rates[step])),
                      whole ? update.gradients : nullptr);
     if (whole) {
-      if (update.u.penalized) value += update.penalty();
+      if (update.u->penalized) value += update.penalty();
       update.finish();
       network.transpose_again();
     }
