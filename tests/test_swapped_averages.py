@@ -1,5 +1,6 @@
 """The callback that evaluates with the moving average of the weights."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,3 +74,25 @@ def test_an_optimizer_without_an_average_is_refused() -> None:
     untrained.compile(dc.optimizers.SGD(use_ema=True), "mse")
     expected = untrained.evaluate(X, Y)
     assert untrained.evaluate(X, Y, callbacks=[SwapEMAWeights()]) == expected
+
+
+def test_a_backup_between_epochs_holds_the_weights_too(tmp_path: Path) -> None:
+    """It sees the model with the average: a resumed training goes on with the weights."""
+    expected, _ = trained([SwapEMAWeights(True)], 4)
+
+    class Stop(dc.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    path = tmp_path / "backup"
+    with pytest.raises(KeyboardInterrupt):
+        trained([SwapEMAWeights(True), dc.callbacks.BackupAndRestore(path), Stop()], 4)
+    found, _ = trained([SwapEMAWeights(True), dc.callbacks.BackupAndRestore(path)], 4)
+    np.testing.assert_array_equal(found.parameters, expected.parameters)
+    damaged = SwapEMAWeights(True)
+    damaged.set_model(found)
+    with pytest.raises(
+        ValueError, match=r"weights: found arrays of \[3\] numbers, wanted \[12, 4, "
+    ):
+        damaged.set_state({"weights": [np.zeros(3)]})

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from .._base import checks
 from .._base.dtypes import Array
+from ..optimizers.by_hand import places_of
 from .base import Callback, Logs
 
 
@@ -40,25 +43,36 @@ class SwapEMAWeights(Callback):
         network = self.model._network
         if average == (self._weights is not None) or network.steps == 0:  # else there is none yet
             return
+        places = places_of(network, self.model.trainable_weights) or []
         if self._weights is None:
             kept = network.optimizer_states()["average"]
-            self._weights = [network.parameters[place].copy() for place in self._places()]
-            for place in self._places():
+            self._weights = [network.parameters[place].copy() for place in places]
+            for place in places:
                 network.parameters[place] = kept[place]
         else:
-            for place, weights in zip(self._places(), self._weights, strict=True):
+            for place, weights in zip(places, self._weights, strict=True):
                 network.parameters[place] = weights
             self._weights = None
 
-    def _places(self) -> list[slice]:
-        """Where the trained weights lie in the network's flat arrays."""
-        flat: Any = self.model._network.parameters
-        begin, size = flat.__array_interface__["data"][0], flat.itemsize
-        places = []
-        for weight in self.model.trainable_weights:
-            first = (weight.__array_interface__["data"][0] - begin) // size
-            places.append(slice(first, first + weight.size))
-        return places
+    def get_state(self) -> dict[str, Any]:
+        """The weights, while the model has the average: a backup holds the model as it is then."""
+        return {"weights": self._weights}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Know the weights that the next epoch goes on with.
+
+        Raises
+        ------
+        TypeError, ValueError
+            They are not those of the model: the backup is damaged.
+        """
+        weights = state["weights"]
+        if weights is not None:
+            wanted = [weight.size for weight in self.model.trainable_weights]
+            found = [np.size(one) for one in checks.listed("weights", weights, "arrays")]
+            if found != wanted:
+                raise ValueError(f"weights: found arrays of {found} numbers, wanted {wanted}")
+        self._weights = weights
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Refuse an optimizer without an average."""

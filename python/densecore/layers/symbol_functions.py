@@ -71,8 +71,9 @@ class Spread(FixedProduct):
 
     def __init__(self, target_shape: Any, **general: Any) -> None:
         super().__init__(**general)
-        given = checks.listed("Spread: target_shape", target_shape)
-        self.target_shape = tuple(checks.integer("Spread: target_shape", n, 1) for n in given)
+        name = f"{type(self).__name__}: target_shape"
+        given = checks.listed(name, target_shape)
+        self.target_shape = tuple(checks.integer(name, n, 1) for n in given)
 
     def _output_row(self, row: Row | None) -> Row | None:
         return self.target_shape
@@ -83,23 +84,8 @@ class Spread(FixedProduct):
         return np.eye(size)[:, places.reshape(-1)]
 
 
-class ZeroRows(FixedProduct):
-    """Zeros of a shape for each row, whatever the input.
-
-    Parameters
-    ----------
-    target_shape : tuple of int
-    """
-
-    config_names: ClassVar[tuple[str, ...]] = ("target_shape",)
-
-    def __init__(self, target_shape: Any, **general: Any) -> None:
-        super().__init__(**general)
-        given = checks.listed("ZeroRows: target_shape", target_shape)
-        self.target_shape = tuple(checks.integer("ZeroRows: target_shape", n, 1) for n in given)
-
-    def _output_row(self, row: Row | None) -> Row | None:
-        return self.target_shape
+class ZeroRows(Spread):
+    """Zeros of a shape for each row, whatever the input; arguments as of `Spread`."""
 
     def _matrix(self, row: Row) -> Array:
         return np.zeros((math.prod(row), math.prod(self.target_shape)))

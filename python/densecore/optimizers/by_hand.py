@@ -98,7 +98,7 @@ class ByHand:
                 f"{self.name}: found {len(gradients)} gradients for {len(variables)} variables"
             )
         flat = [_checked(self.name, *pair) for pair in zip(gradients, variables, strict=True)]
-        places = None if model is None or not model.built else _places(model._network, variables)
+        places = None if model is None or not model.built else places_of(model._network, variables)
         if places is not None:
             model._network.gradients[...] = 0
             for place, gradient in zip(places, flat, strict=True):
@@ -169,7 +169,10 @@ class ByHand:
             ]
         elif model is not None and model.built:
             network, variables = model._network, model.trainable_weights
-            shapes, places = [np.shape(one) for one in variables], _places(network, variables) or []
+            shapes, places = (
+                [np.shape(one) for one in variables],
+                places_of(network, variables) or [],
+            )
         else:
             return found
         for shape, place in zip(shapes, places, strict=False):
@@ -203,7 +206,7 @@ def _checked(name: str, gradient: Any, variable: Any) -> Array:
     return found.reshape(-1)
 
 
-def _places(network: Any, variables: list[Any]) -> list[slice] | None:
+def places_of(network: Any, variables: list[Any]) -> list[slice] | None:
     """Where variables lie in a network's parameters; None when one does not."""
     flat = network.parameters
     begin, size = flat.__array_interface__["data"][0], flat.itemsize
