@@ -113,13 +113,13 @@ struct GeluTanh {
   static V slope(V z) {
     using T = typename V::T;
     const GeluTanhExponential<V> e(z);
-    const V one = V::constant(1);
-    const V beside_one = e.power.beside_one(), rest = one / (one + beside_one);
+    const V one = V::constant(1), beside_one = e.power.beside_one();
     const V du = fma(V::constant(T(3 * 1.5957691216057307117 * 0.044715)), e.x * e.x,
                      V::constant(T(1.5957691216057307117)));
-    // w (1 + x u' (1 - w)), w = sigmoid(u) = exp(u) rest
-    const V sum = fnma(e.x * (beside_one * rest), du, fma(e.x, du, one));
-    const V falling = e.power.scaled(e.power.times(rest * sum));
+    // w (1 + x u' (1 - w)) = q (1 + q + x u') / (1 + q)^2, w = sigmoid(u) = q / (1 + q), q = exp(u)
+    const V sum = fma(e.x, du, one + beside_one);
+    const V square = fma(beside_one, beside_one + V::constant(2), one);
+    const V falling = e.power.scaled(e.power.times(sum) / square);
     return slope_of_both_sides(z, falling);
   }
   // z sigmoid(u), u = c (z + k z^3)
@@ -192,15 +192,21 @@ struct Mish {
     const V above = select(less(x, V::set(-2)), power.times(h), (one + power.expm1) * h);
     return power.scaled(x * (above / fma(e, h, one)));
   }
-  // e ((1 + e / 2) (1 + d) + z (1 + e)) / (1 + d)^2
+  // e ((1 + e / 2) q + z (1 + e)) / q^2 = 1 + (z e (1 + e) - q) / q^2, q = 1 + d: the first without
+  // the power of 2 for negative z; the second for others, where it is near 1 and the quotient, with
+  // all its errors, is small beside that.
   template <class V>
   static V slope(V z) {
     const V one = V::constant(1), two = V::constant(2);
     const V x = max(V::constant(Math<V>::product_low), min(limit<V>(), z));
     const SplitExp<V> power(x);
-    const V e = power.beside_one(), h = half_of_sum(e), d = e * h;
-    const V sum = fma(d, h, h) + fma(x, e, x);
-    return power.scaled(power.times(sum) / fma(d, d + two, one));
+    const V e = power.beside_one(), h = half_of_sum(e), d = e * h, q = d + one;
+    const V product = fma(x, e, x);
+    const auto falling = less(x, V::set(0));
+    const V quotient =
+        select(falling, power.times(fma(h, q, product)), fma(e, product, V::set(0) - q)) /
+        fma(d, d + two, one);
+    return select(falling, power.scaled(quotient), one + quotient);
   }
   // z t, t = tanh(softplus(z)) = n / (n + 2), n = e (e + 2), e = exp(z)
   static constexpr double straight = 20;  // from here on t and sigmoid(z) are 1
