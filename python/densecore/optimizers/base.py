@@ -391,9 +391,11 @@ class Optimizer(ByHand):
             schedules.deserialize(config["learning_rate"])
         except (TypeError, ValueError):
             config["learning_rate"] = self._rate_now()
+            # The rate itself is left out: Python shows equal warnings of one place once, and a
+            # checkpoint of each epoch gives one.
             warn(
-                f"learning_rate: the file holds the present rate, {config['learning_rate']:g}, and "
-                f"not {self.schedule!r}: a file cannot hold a function, and a class only after "
+                f"learning_rate: the file holds the present rate, and not {self.schedule!r}: a file "
+                "cannot hold a function, and a class only after "
                 "densecore.saving.register_keras_serializable()(class); schedules.FromArray holds "
                 "the rates themselves"
             )
