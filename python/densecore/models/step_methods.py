@@ -118,7 +118,7 @@ class StepMethods(Compiled):
         if not running.stepped:
             raise TypeError(
                 f"class {type(self).__name__}: found a {name} that makes no step, wanted "
-                f"super().{name}((x, y)) in it; other steps are loops of one's own: model.forward, "
+                f"super().{name}((x, y)) in it; other steps are custom loops: model.forward, "
                 "model.backward, model.apply_gradients (see the page on own loops)"
             )
         running.note(logs)
