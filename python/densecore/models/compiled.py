@@ -320,9 +320,17 @@ class Compiled(Weights):
                 self._build_network()
 
     def _data(
-        self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        class_weight: Mapping[int, float] | None = None,
+        some: bool = False,
     ) -> Data:
-        """Given data as the core wants it; builds the model for it when that is still to do."""
+        """Given data as the core wants it; builds the model for it when that is still to do.
+
+        With `some` these are some of the rows, whose weights may all be 0.
+        """
         loss = self._compiled_loss()
         new = self._input_row is None
         try:
@@ -330,7 +338,7 @@ class Compiled(Weights):
             loss = self._compiled_loss()
             rows = self._rows(x)
             if isinstance(loss, HeadsLoss):
-                return self._data_of_heads(loss, rows, y, sample_weight, class_weight)
+                return self._data_of_heads(loss, rows, y, sample_weight, class_weight, some)
             if isinstance(loss, AddedOnly):
                 return loss.data(rows, self._outputs, self._dtype)
             if isinstance(loss, ModelLoss):
@@ -345,6 +353,7 @@ class Compiled(Weights):
                 dtype=self._dtype,
                 outputs=columns or loss.target_columns(self._outputs),
                 sparse=loss.sparse,
+                some=some,
             )
         except (TypeError, ValueError):
             if new:  # data that were refused do not decide what the model is
@@ -352,7 +361,13 @@ class Compiled(Weights):
             raise
 
     def _data_of_heads(
-        self, loss: HeadsLoss, x: Rows, y: Any, sample_weight: Any, class_weight: Any
+        self,
+        loss: HeadsLoss,
+        x: Rows,
+        y: Any,
+        sample_weight: Any,
+        class_weight: Any,
+        some: bool = False,
     ) -> Data:
         if class_weight is not None:
             raise ValueError(
@@ -373,7 +388,7 @@ class Compiled(Weights):
         targets = loss.targets(parts, self._dtype, len(x))
         if loss._changed:
             self._network_changed()
-        return Data(x, targets, loss.weights(sample_weight, self._dtype, len(x)))
+        return Data(x, targets, loss.weights(sample_weight, self._dtype, len(x), some))
 
     def _running_metrics(self) -> Any:
         """New running loss and metrics, for a loop over batches."""
