@@ -138,7 +138,10 @@ class Trial:
         forms += ["sparse", "frame", "dtype", "map"] if plain else []
         self.form = str(rng.choice(forms))
         self.x = in_another_form(case.x, self.form, folder, names)
-        self.kind = str(rng.choice(KINDS))
+        kinds = [*KINDS, *(["averages"] if model.optimizer.use_ema else [])]
+        if isinstance(model.optimizer.get_config()["learning_rate"], dict):  # a schedule sets it
+            kinds = [kind for kind in kinds if kind not in ("plateau", "schedule on one")]
+        self.kind = str(rng.choice(kinds))
         self.step = int(rng.integers(1, 9))
         self.how: dict[str, Any] = {"batch_size": case.batch_size, "epochs": 3, "verbose": 0,
                                     "sample_weight": case.weight}  # fmt: skip
@@ -191,7 +194,10 @@ def bits(model: Any) -> bytes:
 
 
 def differs(found: Any, wanted: Any) -> str:
-    """How two histories differ, if they do."""
+    """How two histories differ, if they do; learning rates stand in that of the rank which sets
+    them."""
+    found, wanted = ({key: values for key, values in each.items() if key != "learning_rate"}
+                     for each in (found, wanted))  # fmt: skip
     if found.keys() != wanted.keys():
         return f"history of {list(found)}, wanted {list(wanted)}"
     for key, values in wanted.items():
