@@ -384,7 +384,12 @@ def reduce_rows(rows: Any, weight: Any, reduction: str) -> Any:
     shape = np.shape(rows) if not isinstance(rows, Traced) else rows.shape
     factors = np.ones(shape)
     if weight is not None:
-        given = np.asarray(weight, np.float64)
+        try:
+            given = np.asarray(weight, np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"sample_weight: found {checks.shown(weight)}, wanted real numbers"
+            ) from None
         if not shape:
             factors = np.asarray(given.mean())
         elif given.ndim and given.size != shape[0]:

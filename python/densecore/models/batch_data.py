@@ -26,6 +26,7 @@ def data_of(
     y: Any,
     sample_weight: Any,
     class_weight: Mapping[int, float] | None = None,
+    some: bool = False,
 ) -> Data:
     """Rows, targets and weights for the core; builds the model for them if it has no network yet.
 
@@ -34,6 +35,8 @@ def data_of(
     model : Compiled
     x, y, sample_weight, class_weight
         As `fit` takes them.
+    some : bool, default False
+        These are some of the rows, whose weights may all be 0.
 
     Raises
     ------
@@ -48,7 +51,7 @@ def data_of(
         loss = model._compiled_loss()
         rows = model._rows(x)
         if isinstance(loss, HeadsLoss):
-            return data_of_heads(model, loss, rows, y, sample_weight, class_weight)
+            return data_of_heads(model, loss, rows, y, sample_weight, class_weight, some)
         if isinstance(loss, AddedOnly):
             return loss.data(rows, model._outputs, model._dtype)
         if isinstance(loss, ModelLoss):
@@ -63,6 +66,7 @@ def data_of(
             dtype=model._dtype,
             outputs=columns or loss.target_columns(model._outputs),
             sparse=loss.sparse,
+            some=some,
         )
     except (TypeError, ValueError):
         if new:
@@ -71,7 +75,13 @@ def data_of(
 
 
 def data_of_heads(
-    model: "Compiled", loss: HeadsLoss, x: Rows, y: Any, sample_weight: Any, class_weight: Any
+    model: "Compiled",
+    loss: HeadsLoss,
+    x: Rows,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Any,
+    some: bool = False,
 ) -> Data:
     """The same for a model of several outputs, with targets for each of them that has a loss."""
     if class_weight is not None:
@@ -93,7 +103,7 @@ def data_of_heads(
     targets = loss.targets(parts, model._dtype, len(x))
     if loss._changed:
         model._network_changed()
-    return Data(x, targets, loss.weights(sample_weight, model._dtype, len(x)))
+    return Data(x, targets, loss.weights(sample_weight, model._dtype, len(x), some))
 
 
 def only_array(model: "Compiled", given: Any) -> Any:

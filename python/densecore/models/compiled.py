@@ -316,10 +316,18 @@ class Compiled(Weights):
                 self._build_network()
 
     def _data(
-        self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        class_weight: Mapping[int, float] | None = None,
+        some: bool = False,
     ) -> Data:
-        """Given data as the core takes them; builds the model for them if it has no network yet."""
-        return data_of(self, x, y, sample_weight, class_weight)
+        """Given data as the core takes them; builds the model for them if it has no network yet.
+
+        With `some` these are some of the rows, whose weights may all be 0.
+        """
+        return data_of(self, x, y, sample_weight, class_weight, some)
 
     def _running_metrics(self) -> Any:
         """New running loss and metrics, for a loop over batches."""

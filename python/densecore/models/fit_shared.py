@@ -19,6 +19,7 @@ from ..distributed.group import Group, group_of
 from .evaluate import refuse_with_batches, validation_source
 from .fit import FitArguments, begin, listeners_of, params_of, sources_of
 from .shared_rows import (
+    ONLY_ZEROS,
     AllRows,
     OwnBatches,
     OwnRows,
@@ -59,8 +60,14 @@ def fit(model: "Model", arguments: FitArguments) -> History:
     source, validation = sources
     rows: SharedRows
     if isinstance(source, Arrays):
+        there, weight = len(source.data.y) > 0, source.data.weight
+        counting = there and (weight is None or weight.any())
+        with_rows, with_weights = group.vector(float(there), float(counting)).sum(axis=0)
+        if with_rows > 0 and with_weights == 0:
+            raise ValueError(ONLY_ZEROS)
         same = _rows_are_the_same(source.data, group)
-        rows = (AllRows if same else OwnRows)(source, sharing.network, group, chunks)
+        kind = AllRows if same else OwnRows
+        rows = kind(source, sharing.network, group, chunks, arguments.steps_per_epoch)
         if arguments.same_rows and not same:
             raise ValueError(OTHER_ROWS)
         _check_size(group, source, rows)
@@ -80,7 +87,8 @@ def _fit_shards(model: "Model", arguments: FitArguments, group: Group) -> Histor
             solver=arguments.solver,
             steps_per_epoch=arguments.steps_per_epoch,
         )
-        model._data(*shards.first(), arguments.class_weight)  # builds, and refuses early
+        # Builds, and refuses early.
+        model._data(*shards.as_given(shards.first()), arguments.class_weight, True)
         size = arguments.rows_per_step
         rows = ShardRows(model, shards, group, min(size, shards.rows), bool(arguments.shuffle),
                          arguments.class_weight)  # fmt: skip
@@ -91,6 +99,7 @@ def _fit_shards(model: "Model", arguments: FitArguments, group: Group) -> Histor
                 arguments.validation_data,
                 arguments.validation_batch_size or size,
                 arguments.validation_steps,
+                lambda *given: rows_of(model, *given),
             )
         return validation, rows
 
@@ -152,7 +161,7 @@ def shared_network(
     if not same_everywhere(data, group):
         raise ValueError(OTHER_ROWS)
     source = Arrays(data, 2**62, False, None)
-    (step,) = AllRows(source, sharing.network, group, None).epoch(0, 0)
+    (step,) = AllRows(source, sharing.network, group, None, None).epoch(0, 0)
     return SharedNetwork(sharing, step), Data(*step.batch)
 
 
@@ -198,10 +207,14 @@ def _too_few(what: str, size: int, group: Group) -> str:
     )
 
 
-def _differs(validation: Source | None, group: Group) -> bool:
+def _differs(given: Any, validation: Source | None, group: Group) -> bool:
     """Whether each rank validates on rows of its own. Batches are not compared, so they count as
-    each rank's own."""
+    each rank's own; files are those of all."""
     if validation is None or group.size == 1:
+        return False
+    if group.total(float(not isinstance(given, Shards))) == 0:
+        group.agree({f"validation_data: {name}": value
+                     for name, value in given.description().items()})  # fmt: skip
         return False
     return not (isinstance(validation, Arrays) and same_everywhere(validation.data, group))
 
@@ -214,7 +227,7 @@ def _train(
     validation: Source | None,
 ) -> History:
     group, network = sharing.group, sharing.network
-    own_validation = _differs(validation, group)
+    own_validation = _differs(arguments.validation_data, validation, group)
     params = params_of(
         model, arguments, rows.steps, rows.rows, rows.batch_size, validation is not None
     )

@@ -105,18 +105,19 @@ class OnBatch(Compiled):
             As of `fit`: other shapes, something that is not real numbers, or numbers beyond the
             range of the model's dtype.
         """
-        if class_weight is not None:
-            sample_weight = self._data(x, y, sample_weight, class_weight).weight
         if comm is not None:
             found, ranks = None, vars(self).get("_sharing")
             if ranks is not None and ranks.usual is not None and ranks.serves(comm):
-                found = ranks.usual_step(x, y, sample_weight)
+                weighted = sample_weight is not None or class_weight is not None
+                found = ranks.usual_step(x, y, weighted)
             if found is None:
                 with imports:
                     from . import shared_batch
 
-                found = shared_batch.train_on_batch(self, x, y, sample_weight, comm)
+                found = shared_batch.train_on_batch(self, x, y, sample_weight, class_weight, comm)
             return self._by_name(found) if return_dict else found
+        if class_weight is not None:
+            sample_weight = self._data(x, y, sample_weight, class_weight).weight
         if self._network_or_none is None:
             self._build_for(x)
         if not self._trains_in_core:
@@ -401,7 +402,7 @@ class _ByModel:
                 and not return_dict
                 and found.serves(comm)
             ):
-                loss = found.usual_step(x, y, sample_weight)
+                loss = found.usual_step(x, y, sample_weight is not None)
                 if loss is not None:
                     return loss
                 found.usual = None

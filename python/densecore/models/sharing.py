@@ -150,7 +150,7 @@ class Sharing:
         if self.network.by_model is not None:
             self.network.by_model.share(self)
 
-    def usual_step(self, x: Array, y: Array, sample_weight: Array | None) -> float | None:
+    def usual_step(self, x: Array, y: Array, weighted: bool) -> float | None:
         """A step on as many rows as the last one had, on all ranks: with one sum and no more.
 
         None, on all ranks, when a rank finds that it is not so.
@@ -159,7 +159,7 @@ class Sharing:
         group = self.group
         group.noted.call = "train_on_batch"
         try:
-            if sample_weight is not None:
+            if weighted:
                 raise ValueError("weights are shared in another way")
             step.gradient(as_vectors(x), as_vectors(y))
         except (TypeError, ValueError):  # other rows, or arrays that must be converted
