@@ -19,7 +19,7 @@ from typing import Any
 
 from .._base import core
 from . import layout
-from .errors import TableError, counted
+from .errors import TableError, counted, listed
 from .layout import LOOK, records
 
 SEPARATORS = {",": ",", ";": ";", "tab": "\t", "|": "|", "space": " "}
@@ -43,7 +43,7 @@ def read_text_table(path: str, separator: str | None, header: bool) -> TextTable
     OSError
         The file cannot be read.
     TableError
-        It is empty, not text, or has rows of different lengths.
+        It is empty, not text, or many of its rows have another number of cells than names.
     """
     notes: list[str] = []
     text = read_text(path, notes)
@@ -80,7 +80,31 @@ def read_text_table(path: str, separator: str | None, header: bool) -> TextTable
         cells = cells_of(text)
     if cells.rows == 0:
         raise TableError(f"{path}: found column names but no rows")
+    notes += _ragged(cells, merge)
     return TextTable(cells, names, separator, notes)
+
+
+def _ragged(cells: Any, merge: bool) -> list[str]:
+    """What is said of the few rows that have not as many values as there are columns."""
+    lines, found = cells.lines, cells.ragged
+    short = [str(lines[row]) for row, size in found if size < cells.columns]
+    long = [str(lines[row]) for row, size in found if size > cells.columns]
+    notes = []
+    if short:
+        notes.append(
+            f"{counted(len(short), 'row')} of too few values: "
+            f"{'all' if merge else 'those not there'} count as missing ({_rows(short)})"
+        )
+    if long:
+        notes.append(
+            f"{counted(len(long), 'row')} of too many values: all count as missing ({_rows(long)}; "
+            "a separator within a text wants quotes)"
+        )
+    return notes
+
+
+def _rows(lines: list[str]) -> str:
+    return f"row{'' if len(lines) == 1 else 's'} {listed(lines, 5)}"
 
 
 def read_text(path: str, notes: list[str]) -> bytes:
