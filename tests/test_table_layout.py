@@ -267,3 +267,87 @@ def test_merged_cells_of_text_files_are_told(tmp_path: Path) -> None:
     problem = problem_of(read_table(tmp_path / "t.csv"), ["z"])
     wanted = "column 'k': 2 of 40 rows have a text, each another"
     assert any(note.startswith(wanted) for note in problem.notes)
+
+
+CELLS = [("x", "z", "k"), *ROWS]
+XML = """<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>
+<Workbook xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet">
+<Worksheet ss:Name="a"><Table>{}</Table></Worksheet></Workbook>"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("<html><body><p>Report</p><table>" + "".join(
+            "<tr>" + "".join(f"<td> {c}&nbsp;</td>" for c in row) + "</tr>\n" for row in CELLS)
+         + "</table></body></html>", "t.xls"),
+        ("<!DOCTYPE html><table><tr><td>a<td>1</table><TABLE>" + "".join(
+            "<TR><TH>" + "<TD>".join(row) for row in CELLS) + "</TABLE>", "t.html"),
+        (XML.format("".join("<Row>" + "".join(f"<Cell><Data ss:Type='String'>{c}</Data></Cell>"
+                                              for c in row) + "</Row>" for row in CELLS)), "t.xls"),
+        ("\n".join("\t".join(row) for row in CELLS), "t.xls"),
+        ("% by hand\n@RELATION 'a b'\n\n@attribute x real\n@ATTRIBUTE 'z' numeric % sizes\n"
+         "@attribute \"k\" {a,b}\n@data\n% the rows\n"
+         + "".join(f"{x}, {z},'{k}'\n" for x, z, k in ROWS), "t.arff"),
+    ],
+    ids=["html", "html without ends", "xml", "text", "arff"],
+)  # fmt: skip
+def test_formats_of_words(tmp_path: Path, text: str, name: str) -> None:
+    table = read(tmp_path, text, name)
+    check(table)
+    assert table.column("k").texts()[1] == ["a", "b"]
+
+
+def test_html_cells_of_several_rows_and_columns(tmp_path: Path) -> None:
+    text = (
+        "<table><tr><th colspan=2>size</th><th>k</th></tr>"
+        "<tr><td>1</td><td rowspan='2'>5</td><td rowspan=3>a</td></tr><tr><td>2</td></tr>"
+        "<tr><td>3</td><td>6<br>m</td></tr></table>"
+    )
+    table = read(tmp_path, text, "t.html")
+    assert table.names == ["size", "size_2", "k"]
+    assert [table.column("size").text(i) for i in range(3)] == ["1", "2", "3"]
+    assert [table.column("size_2").text(i) for i in range(3)] == ["5", "5", "6 m"]
+    assert [table.column("k").text(i) for i in range(3)] == ["a", "a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<html><p>no table</p></html>", "found HTML without a table of several rows"),
+        (
+            "@relation a\n@attribute x real\n@data\n",
+            "found an ARFF file without",
+        ),
+        ("@relation a\n@attribute x real\n@data\n{0 1}\n", "found an ARFF file of sparse rows"),
+    ],
+)
+def test_bad_formats_of_words(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        read(tmp_path, text)
+
+
+def test_marks_that_programs_write_around_cells(tmp_path: Path) -> None:
+    lines = [f'\'{x},="{z}","=""{k}0"""\n' for x, z, k in ROWS]
+    table = read(tmp_path, "x,z,k\n" + "".join(lines))
+    check(table)
+    assert table.column("k").texts()[1] == ["a0", "b0"]
+    # An apostrophe before a word, or around a cell, is part of it.
+    table = read(tmp_path, "x,y\n" + "'t,'1'\n'n,'2'\n" * 9)
+    assert table.column("x").texts()[1] == ["'t", "'n"]
+    assert table.column("y").texts()[1] == ["'1'", "'2'"]
+
+
+@pytest.mark.parametrize("digits", ["０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹"])
+def test_digits_of_other_scripts(tmp_path: Path, digits: str) -> None:
+    body = BODY.translate({ord(str(i)): digit for i, digit in enumerate(digits)})
+    table = read(tmp_path, "x,z,k\n" + (body.replace(".", "٫") if digits[0] != "０" else body))
+    check(table)
+    assert table.notes == ["digits of other scripts read as 0 to 9"]
+
+
+def test_utf32_and_files_put_together(tmp_path: Path) -> None:
+    check(read(tmp_path, ("x,z,k\n" + BODY).encode("utf-32")))
+    half = BODY.index("15.5")
+    text = "\ufeffx,z,k\n" + BODY[:half] + "\ufeffx,z,k\n" + BODY[half:]
+    check(read(tmp_path, text))

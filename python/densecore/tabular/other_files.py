@@ -41,6 +41,17 @@ def ending_of(path: str) -> str:
     return os.path.splitext(name)[1]
 
 
+def is_text(path: str, ending: str) -> bool:
+    """Whether a file that is called a spreadsheet is a text, or HTML: many programs name theirs
+    ``.xls`` so that Excel opens it."""
+    if ending != ".xls":
+        return False
+    with open(path, "rb") as file:
+        start = file.read(512)
+    wide = start.startswith((b"\xff\xfe", b"\xfe\xff"))  # UTF-16
+    return bool(start) and (wide or b"\x00" not in start)
+
+
 def read_with_pandas(shown: str, ending: str, header: bool, notes: list[str]) -> Any:
     """A data frame of a file with one of the endings `TYPED` or `EXCEL`.
 

@@ -19,8 +19,10 @@ from typing import Any
 
 from .._base import core
 from . import layout
+from .cell_marks import with_plain_digits, without_marks
 from .errors import TableError, counted, listed
 from .layout import LOOK, records
+from .markup import as_delimited
 
 SEPARATORS = {",": ",", ";": ";", "tab": "\t", "|": "|", "space": " "}
 
@@ -49,6 +51,7 @@ def read_text_table(path: str, separator: str | None, header: bool) -> TextTable
     text = read_text(path, notes)
     if not text.strip():
         raise TableError(f"{path}: the file is empty")
+    text = without_marks(as_delimited(path, text, notes))
     text = layout.without_rulers(text, notes)
     begin, line, separator = _preamble(text, separator)
     if separator is None:
@@ -114,7 +117,7 @@ def read_text(path: str, notes: list[str]) -> bytes:
     else:
         with open(path, "rb") as file:
             raw = file.read()
-    return _decoded(path, _unpacked(path, raw), notes)
+    return with_plain_digits(_decoded(path, _unpacked(path, raw), notes), notes)
 
 
 # Bytes -------------------------------------------------------------------------------------------
@@ -156,10 +159,15 @@ def _of_no_table(name: str) -> bool:
     return name.endswith(("/", ".DS_Store")) or name.startswith("__MACOSX/")
 
 
+_MARK = b"\xef\xbb\xbf"
+
+
 def _decoded(path: str, raw: bytes, notes: list[str]) -> bytes:
     """The text as UTF-8 without a mark."""
     encoding = None
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if raw.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
+        encoding = "utf-32"
+    elif raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
     elif b"\x00" in raw[:LOOK]:
         # ASCII letters in UTF-16 have a zero in every other byte.
@@ -173,11 +181,12 @@ def _decoded(path: str, raw: bytes, notes: list[str]) -> bytes:
         try:
             return raw.decode(encoding).encode("utf-8", "replace")
         except UnicodeDecodeError as error:
-            raise TableError(f"{path}: not UTF-16 text ({error.reason})") from None
+            raise TableError(f"{path}: not {encoding[:6].upper()} text ({error.reason})") from None
     if b"\x00" in raw:
         raise TableError(f"{path}: not a text file, wanted CSV")
-    if raw.startswith(b"\xef\xbb\xbf"):
-        raw = raw[3:]
+    if raw.startswith(_MARK):
+        # Files that were put one behind the other each have their own.
+        raw = raw[len(_MARK) :].replace(b"\n" + _MARK, b"\n")
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError as error:
