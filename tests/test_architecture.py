@@ -51,7 +51,7 @@ PYTHON_ORDER = [
         "initializers",
         "random",
     }
-    | {"regularizers", "reference"},
+    | {"regularizers", "reference", "tree"},
     {"losses", "ops", "rl", "schedules"},
     {"layers", "metrics", "optimizers"},
     {"callbacks", "export"},
@@ -59,7 +59,7 @@ PYTHON_ORDER = [
     {"models"},
     {"converters", "ensembles", "roofline", "saving"},
     {"utils"},
-    {"backend"},
+    {"backend", "preprocessing"},
     {"__init__"},
     {"sklearn", "tabular"},
     {"cli"},
