@@ -50,7 +50,7 @@ PYTHON_ORDER = [
         "initializers",
         "random",
     }
-    | {"regularizers", "reference"},
+    | {"regularizers", "reference", "tree"},
     {"losses", "ops", "rl", "schedules"},
     {"layers", "metrics", "optimizers"},
     {"callbacks", "export"},
@@ -58,7 +58,7 @@ PYTHON_ORDER = [
     {"models"},
     {"converters", "ensembles", "roofline", "saving"},
     {"utils"},
-    {"backend"},
+    {"backend", "preprocessing"},
     {"__init__"},
     {"sklearn", "tabular"},
     {"cli"},

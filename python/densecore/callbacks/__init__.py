@@ -6,6 +6,9 @@
 They are given to ``fit(callbacks=[...])``. A custom class derives from `Callback`.
 """
 
+from typing import TYPE_CHECKING
+
+from .._base import unsupported
 from .averages import SwapEMAWeights
 from .backup import BackupAndRestore
 from .base import Callback, CallbackList
@@ -33,3 +36,10 @@ __all__ = [
     "TerminateOnNaN",
     "TimeLimit",
 ]
+
+ProgbarLogger = ProgressBar  # Keras's name
+
+if not TYPE_CHECKING:  # which would take any name for one that is there
+
+    def __getattr__(name: str) -> object:
+        return unsupported.find(__name__, name, __all__)

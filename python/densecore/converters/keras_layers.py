@@ -134,7 +134,7 @@ def _time_distributed(c: Config) -> layers.Layer:
 
 def _embedding(c: Config) -> layers.Layer:
     c.refuse(
-        embeddings_constraint=None, mask_zero=False, lora_rank=None, quantization_config=None,
+        embeddings_constraint=None, lora_rank=None, quantization_config=None,
         activity_regularizer=None,
     )  # fmt: skip
     c.pop("input_length")
@@ -143,6 +143,7 @@ def _embedding(c: Config) -> layers.Layer:
         c.pop("output_dim"),
         _initializer(c.pop("embeddings_initializer", "uniform")),
         _regularizer(c.place, c.pop("embeddings_regularizer")),
+        mask_zero=bool(c.pop("mask_zero", False)),
         trainable=c.trainable,
     )
 

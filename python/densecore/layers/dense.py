@@ -46,6 +46,7 @@ class Dense(Layer):
         ∂C/∂W and ∂C/∂b of the last backward pass, as views.
     """
 
+    _keeps_mask: ClassVar[bool | None] = True
     parameter_names: ClassVar[tuple[str, ...]] = ("kernel", "bias")
     config_names: ClassVar[tuple[str, ...]] = (
         "units",

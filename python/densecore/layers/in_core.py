@@ -26,6 +26,10 @@ class InCore(HasWeights):
     #: element otherwise.
     _takes_numbers: ClassVar[bool] = False
 
+    #: Whether the steps of its output that count are those of its input; see `masks`. None: what
+    #: does not count would have to be left out, which it does not do.
+    _keeps_mask: ClassVar[bool | None] = False
+
     name: str | None
     activity_regularizer: regularizers.Regularizer | None
     learning_rate_multiplier: dict[str, float]

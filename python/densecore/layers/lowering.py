@@ -51,6 +51,8 @@ class Plan:
         called several times.
     ends : dict
         Layer → the source of the output of its last call.
+    masks : dict
+        Source of rows (steps, ...) → what says which steps count, see `masks.Mask`.
     """
 
     def __init__(self, row: Row) -> None:
@@ -59,6 +61,7 @@ class Plan:
         self.functions: dict[int, Any] = {}  # of the layers of kind "function"
         self.places: dict[Layer, list[int]] = {}
         self.ends: dict[Layer, Source] = {}
+        self.masks: dict[Source, Any] = {}
         self._widths = [math.prod(row)]  # of x, then of each layer's output
         self._at = (-1, 0)  # the layer and the column where the next layer's input begins
         self._joined: dict[Source, Source] = {}
@@ -254,6 +257,15 @@ class Plan:
         """Append the core layers of a layer, with these inputs; returns its outputs. `form`: see
         `Node`."""
         outputs = layer._lower_call(self, sources, form)
+        for source in sources:
+            if source in self.masks and layer._keeps_mask is None:
+                raise ValueError(
+                    f"layer {layer.name or type(layer).__name__}: found an input with steps that a "
+                    "mask leaves out, wanted GlobalAveragePooling1D before it, or no mask"
+                )
+            kept = layer._keeps_mask and outputs[0].row[:1] == source.row[:1]
+            if source in self.masks and kept:
+                self.masks.setdefault(outputs[0], self.masks[source])
         self.ends[layer] = outputs[-1]
         if sources:
             layer._taken_row = sources[0].row

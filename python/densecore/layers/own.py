@@ -17,6 +17,7 @@ from .base import Layer
 from .body import Body
 from .form import Form, form_of, usual_form
 from .input import Input
+from .input_spec import InputSpec
 from .lowering import Plan, Row, Source
 from .symbols import CallError, Node, Symbol, are_symbols, connect
 from .user_class import UserClass
@@ -139,6 +140,9 @@ class OwnLayer(UserClass, Layer):
                     except BaseException:
                         vars(self)["_had_build"] = False
                         raise
+                spec = vars(self).get("input_spec")
+                if isinstance(spec, InputSpec):
+                    spec.check(self.name or type(self).__name__, symbols[0].shape)
                 own = bool(self._own_weights() or self._sublayers())
                 bodies[key] = self._described(self.call, symbols, form, own)
             found: Body | None = bodies[key]

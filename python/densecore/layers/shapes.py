@@ -15,6 +15,8 @@ from .symbols import Symbol
 class Identity(Layer):
     """x as it is."""
 
+    _keeps_mask: ClassVar[bool | None] = True
+
     def _plan(self, plan: Plan) -> None:
         plan.close()
 

@@ -27,20 +27,67 @@ if TYPE_CHECKING:
 CALLED = ("compute_loss", "compute_metrics", "train_step", "test_step")
 
 
-def refused(cls: type, names: tuple[str, ...]) -> list[str]:
-    """The methods of a class that no loop calls: steps that do not leave the work to ``super()``.
+#: Calls that make a step, or a part of one, on arrays.
+_STEPS = frozenset(
+    (
+        "train_step", "test_step", "forward", "train_on_batch", "test_on_batch", "evaluate",
+        "loss_and_gradients",
+    )
+)  # fmt: skip
+#: What other libraries' gradients begin with, and what stands in for them here.
+_ELSEWHERE = {
+    "GradientTape": "TensorFlow's tape",
+    "value_and_grad": "JAX's derivative",
+    "stateless_call": "JAX's stateless call",
+    "stateless_compute_loss": "JAX's stateless call",
+    "zero_grad": "PyTorch's derivative",
+    "no_grad": "PyTorch's derivative",
+}
+
+
+def names_of(method: Any) -> set[str]:
+    """The names of attributes and globals that a method uses, also in functions within it."""
+    code = getattr(method, "__code__", None)
+    found: set[str] = set()
+    pending = [] if code is None else [code]
+    for one in pending:
+        found |= set(one.co_names)
+        pending += [part for part in one.co_consts if hasattr(part, "co_names")]
+    return found
+
+
+def leaves_it_to_super(method: Any) -> bool:
+    """Whether a step can be made by ``super()`` alone."""
+    return not names_of(method) & (_STEPS - {"train_step", "test_step"})
+
+
+def refused(cls: type, names: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The methods of a class that no loop calls, or whose gradients are another library's.
 
     Parameters
     ----------
     cls : type
     names : tuple of str
         Those that are never called.
+
+    Returns
+    -------
+    list of (str, str)
+        Each with what was found in it.
     """
-    found = overridden(cls, names)
+    found = [(name, "which the loop in the core does not call") for name in overridden(cls, names)]
     for name in overridden(cls, ("train_step", "test_step")):
-        code = getattr(getattr(cls, name), "__code__", None)
-        if code is None or code.co_argcount != 2 or name not in code.co_names:
-            found.append(name)
+        method = getattr(cls, name)
+        used = names_of(method)
+        foreign = next((word for word in _ELSEWHERE if word in used), None)
+        code = getattr(method, "__code__", None)
+        if foreign is not None:
+            found.append((name, f"with {_ELSEWHERE[foreign]} ({foreign}), which does not see what "
+                                "the core computes"))  # fmt: skip
+        elif code is None or code.co_argcount - len(method.__defaults__ or ()) > 2:
+            found.append((name, "which the loop in the core calls with (self, data)"))
+        elif not used & _STEPS:
+            found.append((name, "which makes no step that the core knows"))
     return found
 
 
@@ -232,8 +279,8 @@ class OwnRunningMetrics:
         vars(self._model)["_running"] = self
         self.inner.reset()
         self.logs = None
-        for tracker in trackers(self._model):
-            tracker.reset_state()
+        for metric in self._model.metrics:
+            metric.reset_state()
 
     def current(self) -> dict[str, float]:
         """The present numbers by their names."""

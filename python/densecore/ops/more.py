@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import activations
 from .._autodiff.traced import Traced, plain
 from .._base.dtypes import Array, floatx
 from . import numeric as _numeric
@@ -46,6 +47,44 @@ def glu(x: Any, axis: int = -1) -> Any:
 def threshold(x: Any, threshold: float, default_value: float) -> Any:
     """x where it is above a number, another number elsewhere."""
     return np.where(plain(x) > threshold, x, default_value)
+
+
+def sparsemax(x: Any, axis: int = -1) -> Any:
+    """As ``densecore.activations.sparsemax``."""
+    return activations.sparsemax(x, axis)
+
+
+def sparse_plus(x: Any) -> Any:
+    """0 below -1, (x + 1)² / 4 up to 1, x above; element by element."""
+    return np.where(plain(x) <= -1, 0.0, np.where(plain(x) >= 1, x, (x + 1) ** 2 / 4))
+
+
+def sparse_sigmoid(x: Any) -> Any:
+    """0 below -1, (x + 1) / 2 up to 1, 1 above; element by element."""
+    return np.clip((x + 1) / 2, 0.0, 1.0)
+
+
+def dot_product_attention(
+    query: Any, key: Any, value: Any, bias: Any = None, mask: Any = None,
+    scale: float | None = None, is_causal: bool = False, flash_attention: bool | None = None,
+    attn_logits_soft_cap: float | None = None,
+) -> Any:  # fmt: skip
+    """softmax(scale Q Kᵀ + bias) V of each head, for arrays (rows, steps, heads, features).
+
+    Where a mask is false, or with `is_causal` a key is a later one, scores do not count.
+    """
+    width = np.shape(plain(query))[-1]
+    scores = np.einsum("btnh,bsnh->bnts", query, key) * (width**-0.5 if scale is None else scale)
+    scores = scores if bias is None else scores + bias
+    if attn_logits_soft_cap is not None:
+        scores = attn_logits_soft_cap * np.tanh(scores / attn_logits_soft_cap)
+    if mask is not None:
+        scores = np.where(plain(mask), scores, -1e30)
+    if is_causal:
+        scores = np.where(np.tri(*np.shape(plain(scores))[2:]) > 0, scores, -1e30)
+    shares = np.exp(scores - np.max(plain(scores), axis=-1, keepdims=True))
+    shares = shares / np.sum(shares, axis=-1, keepdims=True)
+    return np.einsum("bnts,bsnh->btnh", shares, value)
 
 
 def squareplus(x: Any, b: float = 4.0) -> Any:

@@ -111,7 +111,8 @@ class Optimizer(ByHand):
     schedule : callable or None
         The function that computes the learning rate; None when it is a number.
     iterations : int
-        The steps that the model which was compiled with it has made since.
+        The updates that the model which was compiled with it has made since; with
+        ``gradient_accumulation_steps`` fewer than batches.
 
     Raises
     ------
@@ -283,12 +284,8 @@ class Optimizer(ByHand):
             rate = LearningRate(self._rate_now())
             rate._optimizer = self
             return rate
-        if key == "iterations":
-            model = self._model_or_none()
-            network = None if model is None or not model.built else model._network
-            if "_by_hand" in vars(self):
-                network = vars(self)["_by_hand"][1]
-            return Steps(0 if network is None else network.steps)
+        if key == "iterations":  # as Keras counts: of the weights, not of the batches
+            return Steps(self._batches() // (self.pipeline.gradient_accumulation_steps or 1))
         if not key.startswith("_"):
             for values in (self._values(), vars(self.pipeline)):
                 if key in values:
@@ -300,7 +297,15 @@ class Optimizer(ByHand):
         schedule = vars(self).get("schedule")
         if schedule is None or vars(self).get("_model", lambda: None)() is None:
             return float(self._values()["learning_rate"])
-        return float(schedule(int(self.iterations)))
+        return float(schedule(self._batches()))
+
+    def _batches(self) -> int:
+        """How many gradients there have been."""
+        model = self._model_or_none()
+        network = None if model is None or not model.built else model._network
+        if "_by_hand" in vars(self):
+            network = vars(self)["_by_hand"][1]
+        return 0 if network is None else int(network.steps)
 
     def __setattr__(self, key: str, value: Any) -> None:
         if key == "lr":
@@ -398,8 +403,8 @@ class Optimizer(ByHand):
             # The rate itself is left out: Python shows equal warnings of one place once, and a
             # checkpoint of each epoch gives one.
             warn(
-                f"learning_rate: the file holds the present rate, and not {self.schedule!r}: a file "
-                "cannot hold a function, and a class only after "
+                f"learning_rate: the file holds the present rate, and not {self.schedule!r}: a "
+                "file cannot hold a function, and a class only after "
                 "densecore.saving.register_keras_serializable()(class); schedules.FromArray holds "
                 "the rates themselves"
             )

@@ -20,6 +20,7 @@ from ..config import (
     disable_interactive_logging,
     enable_interactive_logging,
     is_interactive_logging_enabled,
+    standardize_dtype,
 )
 from ..layers.symbols import is_keras_tensor
 from ..models.model import Model
@@ -58,6 +59,7 @@ __all__ = [
     "require_matplotlib",
     "serialize_keras_object",
     "set_random_seed",
+    "standardize_dtype",
     "timeseries_dataset_from_array",
     "to_categorical",
     "unpack_x_y_sample_weight",
