@@ -1,5 +1,5 @@
 # One row per ISA level, best first within an architecture: name, then the compiler's options.
-# A level is this row plus cpp/kernels/isa/<name>.h (and its test in base/cpu_features.cc).
+# The other files of a level: CONTRIBUTING.md, "An instruction set".
 
 # The options of all levels. The tests that compile and inspect the kernels read this list.
 # No contraction of a * b + c: results depend on what is written and not on what the compiler makes

@@ -26,7 +26,8 @@ inline void copy_narrow_rows(index_t rows, index_t n, const T* from, index_t ld_
   }
 }
 
-// Values for each element, or one for all: then `mask` is 0, and `data` holds one vector of it.
+// Values for each element (`mask` is -1), or one for all: then `mask` is 0, and `data` holds one
+// vector of it. Weights that are all 1 have no `data`.
 template <class V>
 struct PerElement {
   const typename V::T* data;
@@ -41,8 +42,8 @@ struct TermSum {
   // Rows of so few outputs are packed one after the other, as one long row: alone each would leave
   // most lanes of its vector idle, and a logarithm costs the same for one lane as for all.
   static constexpr index_t narrow = slots<V> / 2;
-  // A packed block ends where a slot 0 begins. Its loads must wait for the stores of several rows:
-  // the more rows, the less often.
+  // A packed block ends where a slot 0 begins: it holds a multiple of the slots. Its loads must
+  // wait for the stores of several rows: the more rows, the less often.
   static constexpr index_t packed_rows = 4 * slots<V>;
   static constexpr index_t most = packed_rows * narrow;  // elements that are taken at once
 
@@ -61,9 +62,10 @@ struct TermSum {
   };
 
   const LossArguments<T>& p;
-  double share;
-  // The terms, and unless null their gradients times `factor`. A call for so many of them costs
-  // nothing; a copy of the loops around it for every loss would be a tenth of a level.
+  double share;  // what the sum is multiplied with: 1/n for a mean
+  // The terms, and unless null their gradients times `factor`. An indirect call for a block of
+  // terms costs nothing; a copy of the loops around it for every loss would be a tenth of the
+  // kernels.
   void (*evaluate)(const TermSum& self, const Rows& rows);
 
   [[gnu::noinline]] double of_many() const {
@@ -177,7 +179,7 @@ struct TermSum {
   }
 };
 
-// The sum of `terms(a, y, gradient)`, times `share` (1/n for a mean).
+// The sum of `terms(a, y, gradient)`, times `share`.
 template <class V, class Terms>
 struct OutputSum : TermSum<V> {
   using T = typename V::T;

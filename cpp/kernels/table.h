@@ -96,6 +96,8 @@ struct LossArguments {
   index_t ld_gradient;
   const double* parameters;
   int parameter_count;
+  // Rows of `output` and `gradient` have room for whole vectors, which may be read and written
+  // beyond `cols`.
   bool whole = false;
 };
 

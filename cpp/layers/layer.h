@@ -237,7 +237,7 @@ class Layer {
   // The same by input number i of a layer that merges.
   virtual void input_gradient_of(std::size_t /*i*/, const LayerRows<T>&, MatrixView<const T> /*g*/,
                                  MatrixView<T> /*dx*/) const {}
-  // The penalty of outputs, summed over their rows.
+  // The penalty of outputs, summed over their rows: the network divides it by their number.
   virtual double output_penalty(MatrixView<const T> /*a*/) const { return 0; }
   // The memory that `begin` leaves for the backward pass, besides that of each row: the number of
   // its elements, and an exchange of them for those of another pass.

@@ -9,14 +9,15 @@
 namespace densecore {
 namespace {
 
-constexpr double resolution = 65536;  // 16 random bits for each element of a mask
+constexpr double resolution =
+    65536;  // 16 random bits for each element of a mask, see kernels/dropout.h
 
 }  // namespace
 
 template <class T>
 Dropout<T>::Dropout(const LayerPlace<T>& place, const LayerSpec& spec)
     : Layer<T>(place, spec),
-      threshold_(static_cast<std::uint32_t>(
+      kept_of_2_16_(static_cast<std::uint32_t>(
           std::max(1.0, std::nearbyint((1 - spec.number("rate")) * resolution)))),
       vectors_(spec.whole_number("vectors")) {}
 
@@ -35,13 +36,14 @@ void Dropout<T>::random_numbers(const Pass& pass, index_t row, T* out) const {
 
 template <class T>
 void Dropout<T>::factors(const Pass& pass, index_t row, MatrixView<T> out) const {
-  // As in base/random.h: the key holds the seed and the use, the counter the place of the number.
+  // The key holds the seed and the stream, the counter the place of 16 elements: their number in
+  // the row, and the row, layer and pass, see Pass.
   const DropNumbers drawn = {
       {pass.seed, static_cast<std::uint64_t>(Stream::dropout)},
       {0, static_cast<std::uint64_t>(row), static_cast<std::uint64_t>(this->number()), pass.number},
-      threshold_};
+      kept_of_2_16_};
   const index_t size = this->units() / vectors_;
-  this->table_->elementwise.drop(drawn, out.rows, size, static_cast<T>(resolution / threshold_),
+  this->table_->elementwise.drop(drawn, out.rows, size, static_cast<T>(resolution / kept_of_2_16_),
                                  out.data, out.stride);
   if (vectors_ == 1) return;
   for (index_t i = 0; i < out.rows; ++i)

@@ -1,4 +1,4 @@
-// Layers without parameters: a function of each row by itself.
+// Layers without parameters, most of them functions of each row by itself.
 #pragma once
 
 #include <array>
@@ -64,7 +64,7 @@ class Dropout : public Layer<T> {
   // The same of some rows, of which this is the first.
   void factors(const Pass& pass, index_t row, MatrixView<T> out) const;
 
-  std::uint32_t threshold_;  // of 2^16: the share that is kept
+  std::uint32_t kept_of_2_16_;  // the share that is kept
   index_t vectors_;
 };
 

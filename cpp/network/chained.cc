@@ -1,5 +1,5 @@
-// Small networks: blocks of rows go through the whole chain of layers, so that the activations of a
-// block stay in cache from the forward to the backward pass.
+// Networks of at most 65,536 parameters: blocks of rows go through the whole chain of layers, so
+// that the activations of a block stay in cache from the forward to the backward pass.
 #include <algorithm>
 
 #include "base/dtypes.h"
@@ -33,8 +33,8 @@ index_t Network<T>::rows_of_block() const {
 template <class T>
 int Network<T>::leaf_count(index_t rows) const {
   if (!chained()) return 1;
-  const bool small = 3 * forward_work(rows) < small_work;
-  const index_t most = small ? small_leaf_rows : leaf_rows;
+  const bool little_work = 3 * forward_work(rows) < small_work;
+  const index_t most = little_work ? leaf_rows_of_little_work : leaf_rows;
   int count = 1;
   while (count < max_leaves && divide_up(rows, count) > most) count *= 2;
   return count;
@@ -298,11 +298,10 @@ double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective
     });
   };
   const int leaves = run_leaves(executor, x.rows, leaf);
-  for (int distance = 1; distance < leaves; distance *= 2)
-    for (int i = 0; i + distance < leaves; i += 2 * distance) {
-      loss[i] += loss[i + distance];
-      for (std::size_t h = 0; h < heads; ++h) head_sums(i)[h] += head_sums(i + distance)[h];
-    }
+  add_pairwise(leaves, [&](int to, int from) {
+    loss[to] += loss[from];
+    for (std::size_t h = 0; h < heads; ++h) head_sums(to)[h] += head_sums(from)[h];
+  });
   return loss[0];
 }
 

@@ -270,12 +270,12 @@ void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output
   }
   // Added at the end, so that the bits of the sum do not depend on the cut into leaves. Only arrays
   // that are trained have a gradient.
-  densecore::reserve(gathered_, parameter_count_);
+  densecore::reserve(earlier_gradients_, parameter_count_);
   T* const gradients = gradients_->data();
   const auto each_block = [&](auto&& body) {
     for (const ParameterBlock& block : trained_)
       if (block.used == nullptr)
-        body(block.size(), gathered_.data() + block.offset, gradients + block.offset);
+        body(block.size(), earlier_gradients_.data() + block.offset, gradients + block.offset);
   };
   each_block([](index_t size, T* kept, const T* g) { std::copy_n(g, size, kept); });
   try {

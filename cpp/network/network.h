@@ -139,7 +139,7 @@ class Network {
                          const OptimizerState<T>& optimizer) const {
     return tiniest_ && optimizer.descends() && trains_rows(objective, targets, optimizer);
   }
-  // One row of `predict`, when `predicts_rows`; changes nothing.
+  // Whether there is a shorter way for one row of `predict`, and that way; it changes nothing.
   bool predicts_rows() const { return !row_layers_.empty(); }
   void predict_one(const T* x, T* out) const;
   // Many steps of one row each: rows order[0 .. steps) of x, or the first `steps` rows when `order`
@@ -154,7 +154,7 @@ class Network {
     return step.layers_version == layers_version_ &&
            step.settings_version == optimizer.settings()->version();
   }
-  // Makes such a step, if it is `possible`; returns its loss.
+  // Makes such a step, if it is the fastest way; returns its loss.
   double train_row(RowStep<T>& step, const T* x, const Targets<T>& targets,
                    OptimizerState<T>& optimizer);
   // The same as a step of `train`; `outputs` may be null.
@@ -192,9 +192,9 @@ class Network {
   using View = MatrixView<T>;
   using ConstView = MatrixView<const T>;
 
-  // Small networks run leaf by leaf through all layers, so that a leaf's activations stay in cache
-  // (chained.cc). Large ones, and those with a layer that couples the rows of the batch, run layer
-  // by layer, each product cut into blocks (layered.cc).
+  // Networks of at most `chained_parameters` run leaf by leaf through all layers, so that a leaf's
+  // activations stay in cache (chained.cc). Larger ones, and those with a layer that couples the
+  // rows of the batch, run layer by layer, each product cut into blocks (layered.cc).
   bool chained() const { return summed_count_ <= chained_parameters && !couples_in_pass_; }
   static constexpr index_t chained_parameters = index_t{1} << 16;
   index_t rows_of_block() const;
@@ -251,8 +251,9 @@ class Network {
   // Leaf by leaf (chained.cc).
   int leaf_count(index_t rows) const;
   static constexpr int max_leaves = 32;
-  // A leaf has at most so many rows, in steps of little work the second number.
-  static constexpr index_t leaf_rows = 128, small_leaf_rows = 256;
+  // A leaf has at most so many rows, in steps of little work the second number, until there are
+  // `max_leaves`; leaves of larger batches have more.
+  static constexpr index_t leaf_rows = 128, leaf_rows_of_little_work = 256;
   // Steps of fewer multiply-adds have larger leaves. Changing it would change the bits of sums, so
   // it is not derived from the thread pool's limits.
   static constexpr double small_work = 1 << 20;
@@ -370,7 +371,8 @@ class Network {
     slots[0] = static_cast<T>(sum.weight);
     slots[1] = static_cast<T>(sum.loss);
   }
-  // Before a backward pass that does not accumulate: no rows are used.
+  // Before a backward pass that does not accumulate: forgets which rows of embedding tables the
+  // last batch used.
   void begin_tables() {
     if (!embedding_tables_.empty()) embedding_tables_.begin(gradients_->data());
   }
@@ -424,10 +426,10 @@ class Network {
   std::vector<std::shared_ptr<AlignedBuffer<T>>> branches_sums_;  // see `PartGradients`
   // While parts of a batch go through the layers together: the rows that this process has.
   const SharedRows<T>* shared_rows_ = nullptr;
-  AlignedBuffer<T> gathered_;         // the gradients before a `backward` that accumulates
-  std::vector<RowLayer> row_layers_;  // empty when a layer is too wide for table.predict_row
-  TinyLayers<T> tiny_;                // empty when table.tiny_train does not take them
-  bool tiniest_;                      // whether it is best for a single step, too
+  AlignedBuffer<T> earlier_gradients_;  // the gradients before a `backward` that accumulates
+  std::vector<RowLayer> row_layers_;    // empty when a layer is too wide for table.predict_row
+  TinyLayers<T> tiny_;                  // empty when table.tiny_train does not take them
+  bool tiniest_;                        // whether it is best for a single step, too
 };
 
 }  // namespace densecore

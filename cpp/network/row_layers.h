@@ -32,9 +32,9 @@ TinyLayers<T> tiny_layers_of(const KernelTable<T>& table, const Layers<T>& layer
 // found at the first step: to find them at each would take as long as a layer.
 template <class T>
 struct RowStep {
-  bool possible = false;  // whether it is also the fastest way
-  bool weights = true;    // whether rows may have weights
-  double divisor = 1;     // of the loss
+  bool fastest = false;  // or the step takes another way
+  bool weights = true;   // whether rows may have weights
+  double divisor = 1;    // of the loss
   TinyTraining<T> kernel{};
   // The versions that it was made for: of the network's layers, and of the optimizer's settings.
   std::uint64_t layers_version = 0, settings_version = 0;

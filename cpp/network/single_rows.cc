@@ -86,8 +86,8 @@ RowStep<T> Network<T>::row_step(const Objective<T>& objective, const OptimizerSt
   RowStep<T> step;
   step.layers_version = layers_version_;
   step.settings_version = optimizer.settings()->version();
-  step.possible = trains_single_row(objective, Targets<T>(), optimizer);
-  if (!step.possible) return step;
+  step.fastest = trains_single_row(objective, Targets<T>(), optimizer);
+  if (!step.fastest) return step;
   step.weights = objective.reduction() != Reduction::mean_with_sample_weight;
   step.divisor = objective.divisor(1);
   step.kernel = tiny_training(objective);

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/dtypes.h"
+#include "base/pairwise.h"
 #include "network/network.h"
 
 namespace densecore {
@@ -87,8 +88,9 @@ bool Network<T>::leaves_are_small(const Objective<T>& objective, index_t batch) 
     const bool left_out = layer == layers_.back() && objective.fused();
     return layer->activation()->row_wise() && !left_out;
   };
-  return others_.empty() && graph_.stack && reaches_[0] && block_rows_ >= small_leaf_rows &&
-         divide_up(batch, leaves) <= small_leaf_rows &&
+  return others_.empty() && graph_.stack && reaches_[0] &&
+         block_rows_ >= leaf_rows_of_little_work &&
+         divide_up(batch, leaves) <= leaf_rows_of_little_work &&
          std::none_of(layers_.begin(), layers_.end(), by_rows);
 }
 
@@ -347,8 +349,7 @@ double Network<T>::gradient_by_leaves(Executor& executor, const LossArguments<T>
     sums[i] = loss_of(of_leaf);
     table_->small_backward(layers, count, of_leaf.rows);
   });
-  for (int distance = 1; distance < leaves; distance *= 2)
-    for (int i = 0; i + distance < leaves; i += 2 * distance) sums[i] += sums[i + distance];
+  add_pairwise(leaves, [&](int to, int from) { sums[to] += sums[from]; });
   sum_leaves(executor, leaves, update);
   return sums[0];
 }

@@ -60,7 +60,7 @@ double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch, std:
   if (batch.x.rows == 1) {
     if (!network_->is_current(row_step_, optimizer_))
       row_step_ = network_->row_step(objective_, optimizer_);
-    if (row_step_.possible && (row_step_.weights || batch.targets.weight == nullptr))
+    if (row_step_.fastest && (row_step_.weights || batch.targets.weight == nullptr))
       return network_->train_row(row_step_, batch.x.data, batch.targets, optimizer_) /
              row_step_.divisor;
   }

@@ -355,5 +355,6 @@ class Layer(WeightViews, Copied):
         return twin
 
     def _default_name(self) -> str:
-        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__)
-        return name.replace("ReLU", "re_lu").lower()
+        """As Keras makes it of the class: RMSNormalization is rms_normalization, PReLU p_re_lu."""
+        name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", type(self).__name__)
+        return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -43,9 +43,6 @@ class SharedPReLU(Composed):
         axes = [] if shared_axes is None else given
         self.shared_axes = [checks.integer("PReLU: shared_axes", axis, 1) for axis in axes]
 
-    def _default_name(self) -> str:
-        return "p_re_lu"
-
     def build(self, input_shape: Any = None) -> None:
         sizes = list(input_shape[1:])
         for axis in self.shared_axes:

@@ -62,10 +62,13 @@ class Compiled(Weights):
             See ``densecore.optimizers``. What it has accumulated in an earlier compilation is
             forgotten.
         loss : str, Loss or callable, optional
-            See ``densecore.losses``. A function ``(y_true, y_pred) -> (loss, gradient)`` on arrays,
-            with the batch's mean loss and its derivative by y_pred, trains slowly, batch by batch
-            in Python; it takes no sample weights, and a file does not keep it: the model is loaded
-            uncompiled.
+            See ``densecore.losses``. Or a function ``(y_true, y_pred)`` on arrays that returns
+            losses, one for each row or one number, by NumPy, ``densecore.ops``, JAX or PyTorch:
+            its gradient is derived. Or one that returns ``(loss, gradient)``, the batch's mean
+            loss and its derivative by y_pred, and takes no sample weights. Either trains batch by
+            batch in Python, which is slower. A file keeps a function's name if
+            ``densecore.saving.register_keras_serializable`` has registered it; without that the
+            model is loaded uncompiled.
         metrics : sequence of str, Metric or callable, optional
             Reported besides the loss, see ``densecore.metrics``: ``"accuracy"``, ``AUC()``, or a
             function (y_true, y_pred) → number, which gets all rows of a pass. Every row counts the
