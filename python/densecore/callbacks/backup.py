@@ -226,7 +226,7 @@ class _Training:
         callbacks = training["callbacks"]
         self.classes = [checks.text("class", entry["class"]) for entry in callbacks]
         self.states = [entry["state"] for entry in callbacks]
-        self._optimizer = read["optimizer"]
+        self._optimizer: dict[str, Any] = read["optimizer"]
         for found in (self.model, self._optimizer, *self.states):
             if not isinstance(found, dict):
                 raise TypeError(f"found a {type(found).__name__}, wanted a dictionary")
