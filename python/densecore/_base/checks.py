@@ -15,6 +15,8 @@ import numpy as np
 from .lazy import imports
 
 MAX_COUNT = 2**63 - 1  # as the core counts rows, steps and epochs
+# Rows of a batch, so that the number of any row plus a batch is a count, too.
+MAX_BATCH = 2**62
 MAX_WIDTH = 2**24  # units of a layer, as the core
 
 
@@ -179,6 +181,11 @@ def integer(name: str, value: Any, least: int = 0, most: int = MAX_COUNT, wanted
 def optional(name: str, value: Any, least: int = 1, most: int = MAX_COUNT) -> int | None:
     """As `integer`, but None stays None."""
     return None if value is None else integer(name, value, least, most)
+
+
+def batch_size(value: Any) -> int:
+    """The rows of a step: an integer > 0, or 32 for None; not more than the core adds up."""
+    return min(optional("batch_size", value) or 32, MAX_BATCH)
 
 
 def width(name: str, value: Any) -> int:

@@ -5,7 +5,7 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,8 @@ StrPath = str | os.PathLike[str]
 
 
 _FORMAT = "densecore training"
-_VERSION = "2"  # 1, of densecore 0.1, has no checksum
+# "1", of densecore 0.1, has no checksum. The last one is written.
+_VERSIONS = ("1", "2")
 _FILE = "training.safetensors"
 
 
@@ -37,9 +38,9 @@ class BackupAndRestore(Callback):
     backup_dir : path
         A directory of this training alone; made when it is missing.
     save_freq : "epoch" or int, default "epoch"
-        Every so many epochs.
+        After how many epochs the file is written. (In Keras an integer counts batches.)
     delete_checkpoint : bool, default True
-        Whether a training that ends removes what was written.
+        Whether a training that ends removes the file.
 
     Raises
     ------
@@ -76,19 +77,19 @@ class BackupAndRestore(Callback):
         return os.path.join(self.backup_dir, _FILE)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Restore what there is.
+        """Restore the training that the file holds, if there is one.
 
         Raises
         ------
         NotADirectoryError
             `backup_dir` is a file.
         ValueError
-            What is there belongs to another training, or is damaged.
+            The file belongs to another training, or is damaged.
         """
         if os.path.isfile(self.backup_dir):
             raise NotADirectoryError(f"{self.backup_dir}: is a file, wanted a directory")
         os.makedirs(self.backup_dir, exist_ok=True)
-        json.dumps(_identity(self.model))  # what no file can hold is refused now
+        json.dumps(_identity(self.model))  # refuses a model that no file can hold
         json.dumps(self.model._compiled_optimizer().get_config())
         if os.path.exists(self.path):
             with safetensors.open_file(self.path) as file:
@@ -104,7 +105,7 @@ class BackupAndRestore(Callback):
         if self.delete_checkpoint:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
-            with contextlib.suppress(OSError):  # what is not empty stays
+            with contextlib.suppress(OSError):  # it is not empty
                 os.rmdir(self.backup_dir)
 
     def write_within(self, epoch: int, steps: int, totals: list[list[Any]]) -> None:
@@ -120,7 +121,7 @@ class BackupAndRestore(Callback):
             callbacks.append({"class": type(callback).__name__, "state": state})
         metadata = {
             "format": _FORMAT,
-            "version": _VERSION,
+            "version": _VERSIONS[-1],
             "model": json.dumps(_identity(model)),
             "seed": str(model.seed),
             "optimizer": json.dumps(model._compiled_optimizer().get_config()),
@@ -140,7 +141,7 @@ class BackupAndRestore(Callback):
     def restore(self, file: safetensors.SafetensorsFile) -> None:
         """Take over a training; nothing has changed when it raises ValueError."""
         model = self.model
-        if file.metadata.get("format") != _FORMAT or file.metadata.get("version") not in ("1", "2"):
+        if file.metadata.get("format") != _FORMAT or file.metadata.get("version") not in _VERSIONS:
             raise ValueError(f"{self.path}: not a training that this version can resume")
         try:
             saved = _Training(file)
@@ -162,12 +163,12 @@ class BackupAndRestore(Callback):
         settings = optimizer.get_config()
         try:
             arrays = {name: saved.array(name, view) for name, view in _model_tensors(model).items()}
-            for name, value in saved.numbers(settings).items():
+            for name, value in _numbers(saved.settings_among(settings)).items():
                 setattr(optimizer, name, value)
             for callback, state in zip(callbacks, saved.states, strict=True):
                 callback.set_state(_joined(state, file))
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            for name, value in saved.numbers(settings, settings).items():
+            for name, value in _numbers(settings).items():
                 setattr(optimizer, name, value)
             for callback, state in zip(callbacks, before, strict=True):
                 callback.set_state(state)
@@ -200,17 +201,17 @@ class _Training:
     def __init__(self, file: safetensors.SafetensorsFile) -> None:
         self._file = file
         metadata = dict(file.metadata)
-        if metadata["version"] != "1":
+        if metadata["version"] != _VERSIONS[0]:
             checksum = metadata.pop("checksum")
             arrays = {name: file.read(name) for name in file.tensors}
             if checksum != _checksum(metadata, arrays):
-                raise ValueError("its checksum is that of another file")
+                raise ValueError("its contents do not match its checksum")
         read = {
             key: safetensors.parse_json(metadata[key].encode(), parse_constant=None)
             for key in ("model", "optimizer", "progress", "training")
         }
         self.model = read["model"]
-        self.seed = checks.seed(_whole(metadata["seed"]))
+        self.seed = checks.seed(_seed_of(metadata["seed"]))
         self.progress = {
             counter: checks.integer(counter, read["progress"][counter], 0, 2**62)
             for counter in ("steps", "epochs")
@@ -225,24 +226,17 @@ class _Training:
         callbacks = training["callbacks"]
         self.classes = [checks.text("class", entry["class"]) for entry in callbacks]
         self.states = [entry["state"] for entry in callbacks]
-        self._optimizer = read["optimizer"]
+        self._optimizer: dict[str, Any] = read["optimizer"]
         for found in (self.model, self._optimizer, *self.states):
             if not isinstance(found, dict):
                 raise TypeError(f"found a {type(found).__name__}, wanted a dictionary")
 
-    def numbers(
-        self, settings: dict[str, Any], found: dict[str, Any] | None = None
-    ) -> dict[str, float]:
-        """The settings of the optimizer that are numbers, here or in `found`."""
-        found = self._optimizer if found is None else found
-        unknown = found.keys() - settings.keys()
+    def settings_among(self, known: dict[str, Any]) -> dict[str, Any]:
+        """The saved settings of the optimizer; ValueError for a name that is not among `known`."""
+        unknown = self._optimizer.keys() - known.keys()
         if unknown:
             raise ValueError(f"found the setting {min(unknown)!r}, which the optimizer has not")
-        return {
-            name: value
-            for name, value in found.items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        }
+        return self._optimizer
 
     def array(self, name: str, view: Any) -> Any:
         """A tensor of the shape and dtype of a view."""
@@ -251,7 +245,25 @@ class _Training:
         return self._file.read(name, np.empty_like(view))
 
 
-def _totals(entry: Any) -> tuple[list[float], int, list[float], float]:
+def _numbers(settings: dict[str, Any]) -> dict[str, float]:
+    """The settings of an optimizer that are numbers."""
+    return {
+        name: value
+        for name, value in settings.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+class StepTotals(NamedTuple):
+    """The sums of a step within an epoch, in the order of the core's `add_batch`."""
+
+    losses: list[float]
+    rows: int
+    weights: list[float]
+    penalty: float
+
+
+def _totals(entry: Any) -> StepTotals:
     if not isinstance(entry, list) or len(entry) != 4:
         raise TypeError("totals: found something else than lists of four parts")
     sums, rows, weights, penalty = entry
@@ -260,10 +272,10 @@ def _totals(entry: Any) -> tuple[list[float], int, list[float], float]:
     if any(checks.real(value) is None for value in (*sums, *weights, penalty)):
         raise TypeError("totals: found values that are not numbers")
     whole = checks.integer("rows", rows)
-    return list(map(float, sums)), whole, list(map(float, weights)), float(penalty)
+    return StepTotals(list(map(float, sums)), whole, list(map(float, weights)), float(penalty))
 
 
-def _whole(text: str) -> int:
+def _seed_of(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 20):
         raise ValueError(f"found the seed {safetensors.brief(text)}, wanted an integer")
     return int(text)
@@ -279,7 +291,7 @@ def _checksum(metadata: dict[str, str], tensors: Mapping[str, Any]) -> str:
 
 
 def _others(callback: Callback) -> list[Callback]:
-    """The other callbacks that have a state: which ones of the others there are does not matter."""
+    """The other callbacks that have a state; callbacks without one may differ in a resumed fit."""
     companions: CallbackList = callback._companions  # type: ignore[assignment]
     return [other for other in companions.all_callbacks() if overrides(other, "get_state")]
 
@@ -322,6 +334,7 @@ def _split(state: dict[str, Any], name: str, tensors: dict[str, Any]) -> dict[st
 
 
 def _joined(state: dict[str, Any], file: safetensors.SafetensorsFile) -> dict[str, Any]:
+    """A callback's state out of its plain part and the file's arrays: the inverse of `_split`."""
     whole: dict[str, Any] = {}
     for key, value in state.items():
         if isinstance(value, dict) and set(value) == {"tensor"}:

@@ -255,7 +255,7 @@ def _run(options: argparse.Namespace, ranks: Group | None) -> int:
     say = (lambda text: None) if options.quiet else _show
     for line in report.describe_problem(problem, options.task is not None):
         say(line)
-    parts = len(tabular.parts_of(problem, recipe, options.seed))
+    parts = len(tabular.held_out_parts(problem, recipe, options.seed))
     shown = recipe.for_rows(len(problem.x))
     say(report.describe_recipe(shown, parts, problem.classification))
     with ProgressBar(not options.quiet) as bar:

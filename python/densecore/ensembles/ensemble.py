@@ -273,7 +273,7 @@ class Ensemble(Predictions):
             Some members' loss is not finite.
         """
         epochs = checks.integer("epochs", epochs, 0)
-        size = min(checks.optional("batch_size", batch_size) or 32, 2**62)
+        size = checks.batch_size(batch_size)
         check_verbose(verbose)
         shuffle = checks.flag("shuffle", shuffle)
         bootstrap = checks.flag("bootstrap", bootstrap)

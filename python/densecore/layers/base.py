@@ -129,9 +129,9 @@ class Layer(WeightViews, Copied):
             known["_automatic_name"] = False
         elif fixed and name in known:
             raise AttributeError(
-                f"layer {self.name or type(self).__name__}: {name}: found {value!r} for a layer "
-                "that is made, whose model computes with the value that it was made with; wanted "
-                "a new layer, or a new model: Sequential.from_config makes one of a get_config()"
+                f"layer {self.name or type(self).__name__}: {name}: found {value!r}, but it cannot "
+                "be changed after the layer is made; wanted a new layer, or a new model: "
+                "Sequential.from_config makes one of a get_config()"
             )
         super().__setattr__(name, value)
 
@@ -146,6 +146,17 @@ class Layer(WeightViews, Copied):
             )
 
     def __init_subclass__(cls, **named: Any) -> None:
+        """Put a user's class below the class that runs its methods.
+
+        A subclass of `Layer` becomes one of `own.OwnLayer`, whose `call` is traced. A subclass of
+        a layer of the core with a `call` becomes one of a custom layer that holds the core's. Both
+        import this module: they are found in `Symbol.operators`.
+
+        Raises
+        ------
+        TypeError
+            A method of the class would not be called.
+        """
         super().__init_subclass__(**named)
         if cls.__module__.startswith(f"{__package__.partition('.')[0]}."):
             return
@@ -195,8 +206,8 @@ class Layer(WeightViews, Copied):
         """Raise for a call with symbols that decides whether the model is trained."""
         if not isinstance(training, WhenTrained) and training:
             raise TypeError(
-                f"{self!r}: training: found True for a symbol, wanted None: fit trains, and "
-                "predict does not"
+                f"{self!r}: training: found True for a symbol, wanted None or False: fit trains, "
+                "and predict does not"
             )
 
     @property
@@ -241,7 +252,7 @@ class Layer(WeightViews, Copied):
         Raises
         ------
         ValueError, TypeError
-            A shape that the layer does not take, or that is none.
+            A shape that the layer does not take, or something that is not a shape.
         """
         row = Input(row_shape(input_shape)).row
         if not self.built:

@@ -39,8 +39,9 @@ class Symbol(NDArrayOperatorsMixin):
     name : str
     """
 
-    #: What operators and functions become, by name. The modules with the layers, which import this
-    #: one, add them; "derived" makes an activation of a Python function.
+    #: By name, classes and functions of modules that import this one: the layers that operators
+    #: and functions of symbols become, and others that this module and `base` need. Each module
+    #: adds its own at its end.
     operators: ClassVar[dict[str, Any]] = {}
 
     _node: "Node | None" = None  # of an input: None

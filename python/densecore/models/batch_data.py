@@ -48,7 +48,7 @@ def data_of(
     new = model._input_row is None
     try:
         model._build_for(x)
-        loss = model._compiled_loss()
+        loss = model._compiled_loss()  # another one now, if rows of outputs are several vectors
         rows = model._rows(x)
         if isinstance(loss, HeadsLoss):
             return data_of_heads(model, loss, rows, y, sample_weight, class_weight, some)
@@ -57,7 +57,7 @@ def data_of(
         if isinstance(loss, ModelLoss):
             y = loss.prepared(y, len(rows))
         y, sample_weight = only_array(model, y), only_array(model, sample_weight)
-        columns = _own_columns(model, y, len(rows))
+        columns = _settle_targets(model, y, len(rows))
         return prepare(
             rows,
             y,
@@ -94,7 +94,7 @@ def data_of_heads(
         raise ValueError("x: found no rows, wanted at least one")
     names = [head.name for head in loss.trained]
     structure = model._output_structure
-    if isinstance(y, Mapping):  # those of outputs without a loss may be there, too
+    if isinstance(y, Mapping):  # targets of outputs without a loss are left out
         every = [head.name for head in loss.heads]
         y = {key: part for key, part in y.items() if key in names or key not in every}
     elif isinstance(y, list | tuple) and len(y) == len(loss.heads) > len(names):
@@ -108,7 +108,7 @@ def data_of_heads(
 
 def only_array(model: "Compiled", given: Any) -> Any:
     """The data of the only output, where they are in a list or dictionary of one entry."""
-    if given is None or type(given) is np.ndarray:  # the usual case, and the rest is slow
+    if given is None or type(given) is np.ndarray:  # without the slow look below
         return given
     found = model._only(given)
     # A list of one number is a row.
@@ -117,8 +117,12 @@ def only_array(model: "Compiled", given: Any) -> Any:
     return given
 
 
-def _own_columns(model: "Compiled", y: Any, rows: int) -> int | None:
-    """The columns of targets of a loss in Python, which takes any; None for other losses."""
+def _settle_targets(model: "Compiled", y: Any, rows: int) -> int | None:
+    """Let a loss in Python, which takes any targets, adapt to these; the network is compiled again
+    if that changes the loss's kind of targets or where metrics are computed.
+
+    Returns the columns of the targets; None for other losses, and for the usual number.
+    """
     loss = model._compiled_loss()
     if not isinstance(loss, CallableLoss):
         return None

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from .. import losses, metrics, optimizers
+from .. import losses, optimizers
 from .._base import checks
 from .._base.overriding import overridden
 from .._data.dataset import Data
 from ..callbacks.history import History
 from ..losses.function import CallableLoss, Function, custom_loss
-from ..metrics import get_all
+from ..metrics import Metric, get_all, reported_names
+from ..metrics.base import Description
 from .added_only import AddedOnly
 from .batch_data import data_of
 from .free_metrics import FreeRunningMetrics
@@ -32,14 +33,14 @@ class Compiled(Weights):
         self._optimizer: optimizers.Optimizer | None = None
         self._loss: losses.Loss | None = None
         self.history: History | None = None
-        self._metrics: list[metrics.Metric] = []
-        self._weighted_metrics: list[metrics.Metric] = []
+        self._metrics: list[Metric] = []
+        self._weighted_metrics: list[Metric] = []
         self.stop_training = False
         self._initial_epoch = 0  # of the current `fit`; what a callback restores may change it
         # The steps of that epoch that are made already, where ranks stopped within it, and their
         # sums.
         self._initial_step = 0
-        self._initial_totals: list[tuple[list[float], int, list[float], float]] = []
+        self._initial_totals: Sequence[tuple[list[float], int, list[float], float]] = []
 
     def compile(
         self,
@@ -111,24 +112,21 @@ class Compiled(Weights):
             metrics = weighted_metrics = None
         else:
             chosen = custom_loss(loss) or losses.get(loss)
+        plain = get_all("metrics", metrics)
+        weighted = get_all("weighted_metrics", weighted_metrics)
         if isinstance(chosen, ModelLoss):
-            chosen.suit([*get_all("metrics", metrics), *get_all("metrics", weighted_metrics)])
+            chosen.suit([*plain, *weighted])
         network = self._network_or_none
         # Other threads must neither train with half of the new settings, nor compile at this time.
         with nullcontext() if network is None else network.reserved():
-            self._choose(
-                optimizers.get(optimizer),
-                chosen,
-                get_all("metrics", metrics),
-                get_all("weighted_metrics", weighted_metrics),
-            )
+            self._choose(optimizers.get(optimizer), chosen, plain, weighted)
 
     def _choose(
         self,
         optimizer: optimizers.Optimizer,
         loss: losses.Loss,
-        metrics: list[metrics.Metric],
-        weighted_metrics: list[metrics.Metric],
+        metrics: list[Metric],
+        weighted_metrics: list[Metric],
     ) -> None:
         before = (self._optimizer, self._loss, self._metrics, self._weighted_metrics)
         vars(self).pop("_free_metrics", None)
@@ -194,8 +192,9 @@ class Compiled(Weights):
             f"compile(optimizer, loss, metrics): a model trains with what it was compiled with"
         )
 
-    #: Whether the class has a `compute_loss` or the like of its own; what it returned last.
+    #: Whether the class has a `compute_loss` or the like of its own.
     _has_own_steps = False
+    #: The names of the numbers that such a method has returned last.
     _logged: list[str]
 
     def _own_step(self, name: str) -> bool:
@@ -209,7 +208,7 @@ class Compiled(Weights):
     _free_metrics = False
 
     def _network_changed(self) -> None:
-        """Compile the core's network, where there is one and it is known how."""
+        """Compile the core's network, if there is one and the model is compiled."""
         super()._network_changed()
         vars(self).pop("_sharing", None)  # ranks agree anew
         if self._network_or_none is None or self.optimizer is None:
@@ -236,7 +235,7 @@ class Compiled(Weights):
             loss._parameters(),
         )
 
-    def _describe_metrics(self, loss: losses.Loss, outputs: int) -> list[metrics.Description]:
+    def _describe_metrics(self, loss: losses.Loss, outputs: int) -> list[Description]:
         """The metrics as the core wants them; raises for one that does not suit the loss."""
         if isinstance(loss, HeadsLoss):
             return loss.described_metrics()
@@ -259,7 +258,7 @@ class Compiled(Weights):
         return self.optimizer
 
     @property
-    def metrics(self) -> list[metrics.Metric]:
+    def metrics(self) -> list[Metric]:
         """The metrics that the model is compiled with, the weighted ones last; of several outputs
         those of one after the other. Then the attributes that its own `compute_loss` updates."""
         return [*self._compiled_metrics, *(trackers(self) if self._has_own_steps else ())]
@@ -293,7 +292,7 @@ class Compiled(Weights):
             return ["loss", *self._loss.names()]
         if not (self._metrics or self._weighted_metrics):
             return ["loss"]
-        return ["loss", *metrics.reported_names(self._metrics, self._weighted_metrics)]
+        return ["loss", *reported_names(self._metrics, self._weighted_metrics)]
 
     @property
     def _directions(self) -> dict[str, bool]:

@@ -42,7 +42,7 @@ def evaluate(
     """`Model.evaluate`, which documents it."""
     check_verbose(verbose)
     steps = checks.optional("steps", steps)
-    size = min(checks.optional("batch_size", batch_size) or 32, 2**62)
+    size = checks.batch_size(batch_size)
     source: Source
     if y is None and are_batches(x):
         refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
@@ -139,7 +139,7 @@ def predict(
     """`Model.predict`, which documents it."""
     check_verbose(verbose)
     steps = checks.optional("steps", steps)
-    size = min(checks.optional("batch_size", batch_size) or 32, 2**62)
+    size = checks.batch_size(batch_size)
     start = time.perf_counter()
     parts: Any
     whole: Rows | None = None

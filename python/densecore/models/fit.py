@@ -81,7 +81,7 @@ class FitArguments:
     @property
     def rows_per_step(self) -> int:
         """`batch_size`, or its default."""
-        return min(self.batch_size or 32, 2**62)  # as the core counts
+        return checks.batch_size(self.batch_size)
 
 
 def fit(model: "Model", arguments: FitArguments) -> History:
@@ -167,7 +167,7 @@ def sources_of(
 ) -> tuple[Source, Source | None]:
     """The batches of training and of validation; builds the model for them.
 
-    `prepare` converts the data of training as `Compiled._data` does.
+    `prepare` converts the data of training, in place of `Compiled._data`.
     """
     prepare = prepare or model._data
     size = arguments.rows_per_step

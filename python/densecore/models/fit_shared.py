@@ -117,7 +117,7 @@ def _sources(model: "Model", arguments: FitArguments) -> tuple[Source, Source | 
         method = solvers.get(arguments.solver)
         solvers.check_layers(method, model._compiled_loss(), model._all_layers())
         # All rows are one batch.
-        arguments.batch_size, arguments.shuffle = 2**62, False
+        arguments.batch_size, arguments.shuffle = checks.MAX_BATCH, False
     return sources_of(model, arguments, lambda *given: rows_of(model, *given))
 
 
@@ -160,7 +160,7 @@ def shared_network(
     sharing = Sharing(model, group)
     if not same_everywhere(data, group):
         raise ValueError(OTHER_ROWS)
-    source = Arrays(data, 2**62, False, None)
+    source = Arrays(data, checks.MAX_BATCH, False, None)
     (step,) = AllRows(source, sharing.network, group, None, None).epoch(0, 0)
     return SharedNetwork(sharing, step), Data(*step.batch)
 

@@ -266,8 +266,8 @@ class LayeredNetwork(Architecture):
         self._network_changed()
 
     def _network_changed(self) -> None:
-        """Called when there is a network whose parameters have values, when its compilation is to
-        be renewed, and when there is no network any more."""
+        """Called when a network has been made and its parameters have values, when the settings
+        that it is compiled with have changed, and when there is no network any more."""
         self._unbind_all()
 
     def _unbind_all(self) -> None:

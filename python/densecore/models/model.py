@@ -343,7 +343,9 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable, StepMethods):
         """
         if are_symbols(inputs):
             if not isinstance(training, WhenTrained) and training:
-                raise TypeError("training: found True for a symbol, wanted None: fit trains")
+                raise TypeError(
+                    "training: found True for a symbol, wanted None or False: fit trains"
+                )
             return self._called(inputs)
         if not training:
             return as_tensors(self.predict(inputs))

@@ -13,7 +13,7 @@ from .problem import Problem, problem_of
 from .reader import Table, read_table, table_of
 from .recipe import RECIPES, Recipe, recipe_named
 from .trained import Trained
-from .training import fit, parts_of
+from .training import fit, held_out_parts
 
 if TYPE_CHECKING:
     from .estimators import TabularClassifier, TabularRegressor
@@ -29,9 +29,9 @@ __all__ = [
     "TabularRegressor",
     "Trained",
     "fit",
+    "held_out_parts",
     "is_table_model",
     "load_table_model",
-    "parts_of",
     "problem_of",
     "read_table",
     "recipe_named",

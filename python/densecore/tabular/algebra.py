@@ -7,18 +7,15 @@ round otherwise on another machine, and so would what a table's model is made of
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .._base.dtypes import DTYPES
-
-Array = NDArray[np.float64]
+from .._base.dtypes import DTYPES, Doubles
 
 _KERNELS = DTYPES["float64"].kernels
 # Up to so many columns are eliminated one by one: products of smaller blocks cost more in calls.
 _BLOCK = 16
 
 
-def product(a: Array, b: Array) -> Array:
+def product(a: Doubles, b: Doubles) -> Doubles:
     """A B (n, m) of A (n, k) and B (k, m); soonest when m is the longest side."""
     out = np.empty((len(a), b.shape[1]))
     if out.size and a.shape[1]:
@@ -28,7 +25,7 @@ def product(a: Array, b: Array) -> Array:
     return out
 
 
-def inverse_factor(matrix: Array) -> Array:
+def inverse_factor(matrix: Doubles) -> Doubles:
     """R (n, n), lower triangular, with Rᵀ R the inverse of a symmetric positive definite matrix.
 
     It is the inverse of the Cholesky factor, of halves of the matrix: nearly all work is in
@@ -48,7 +45,7 @@ def inverse_factor(matrix: Array) -> Array:
     return out
 
 
-def _eliminated(matrix: Array) -> Array:
+def _eliminated(matrix: Doubles) -> Doubles:
     n = len(matrix)
     rows = np.hstack([matrix, np.eye(n)])
     least = 1e-14 * np.abs(np.diagonal(matrix)) + 1e-300
@@ -59,32 +56,32 @@ def _eliminated(matrix: Array) -> Array:
     return np.tril(rows[:, n:])
 
 
-def solved(factor: Array, right: Array) -> Array:
+def solved(factor: Doubles, right: Doubles) -> Doubles:
     """The rows of `right` (m, n) times the inverse whose factor is given."""
     return product(product(right, factor.T), factor)
 
 
-def exp(x: Any) -> Array:
+def exp(x: Any) -> Doubles:
     """e to the power of each element."""
     return _function("exp", x)
 
 
-def log(x: Any) -> Array:
+def log(x: Any) -> Doubles:
     """The natural logarithm of each element."""
     return _function("log", x)
 
 
-def log1p(x: Any) -> Array:
+def log1p(x: Any) -> Doubles:
     """log(1 + x) of each element."""
     return _function("log1p", x)
 
 
-def expm1(x: Any) -> Array:
+def expm1(x: Any) -> Doubles:
     """exp(x) - 1 of each element."""
     return _function("expm1", x)
 
 
-def _function(name: str, x: Any) -> Array:
+def _function(name: str, x: Any) -> Doubles:
     values = np.asarray(x, np.float64)
     out = np.empty(values.shape)
     if values.size:
@@ -92,7 +89,7 @@ def _function(name: str, x: Any) -> Array:
     return out
 
 
-def sine_and_cosine(turns: Array) -> tuple[Array, Array]:
+def sine_and_cosine(turns: Doubles) -> tuple[Doubles, Doubles]:
     """Sine and cosine of 2π times each element (0 to 1), by series within an eighth of a turn."""
     quarter = np.round(4 * turns)
     angle = (turns - quarter / 4) * (2 * np.pi)

@@ -1,11 +1,10 @@
 """Baselines of a table's scores: a constant answer, and a linear model."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._base.dtypes import Array, Doubles
 from .algebra import inverse_factor, product, solved
 from .folds import Indices
 from .members import out_of_fold, train
@@ -23,14 +22,14 @@ _LINEAR = Recipe(
 
 
 def linear_predictions(
-    x: NDArray[Any],
-    y: NDArray[Any],
+    x: Array,
+    y: Array,
     outputs: int,
     classification: bool,
     held_out: Sequence[Indices],
     seed: int,
-    weight: NDArray[Any] | None,
-) -> NDArray[np.float64]:
+    weight: Array | None,
+) -> Doubles:
     """A linear model's predictions (rows, outputs) of the rows that it has not seen, in the order
     of `out_of_fold`: probabilities, or numbers in the units of `y`."""
     if not classification and x.shape[1] <= _EXACT:
@@ -42,19 +41,19 @@ def linear_predictions(
         scale = np.where(deviation > 0, deviation, 1.0)
         y = (y - mean) / scale
     ensemble = train(_LINEAR, x, y, outputs, classification, held_out, seed, weight=weight)
-    found: NDArray[np.float64] = out_of_fold(ensemble, x, held_out)[1][0] * scale + mean
+    found: Doubles = out_of_fold(ensemble, x, held_out)[1][0] * scale + mean
     return found
 
 
 def _least_squares(
-    x: NDArray[Any], y: NDArray[Any], held_out: Sequence[Indices], weight: NDArray[Any] | None
-) -> NDArray[np.float64]:
+    x: Array, y: Array, held_out: Sequence[Indices], weight: Array | None
+) -> Doubles:
     """Least squares by the normal equations of all rows, less those of the rows held out."""
     rows = np.unique(np.concatenate(held_out))
     out = np.zeros((len(x), y.shape[1]))
     w = np.ones(len(x)) if weight is None else np.asarray(weight, np.float64)
 
-    def sums(chosen: Indices) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def sums(chosen: Indices) -> tuple[Doubles, Doubles]:
         gram = np.zeros((x.shape[1] + 1, x.shape[1] + 1))
         moment = np.zeros((y.shape[1], x.shape[1] + 1))
         for some in _chunks(chosen):
@@ -80,5 +79,5 @@ def _chunks(rows: Indices) -> list[Indices]:
     return [rows[at : at + _CHUNK] for at in range(0, len(rows), _CHUNK)]
 
 
-def _with_constant(x: NDArray[Any]) -> NDArray[np.float64]:
+def _with_constant(x: Array) -> Doubles:
     return np.column_stack([np.ones(len(x)), x.astype(np.float64)])

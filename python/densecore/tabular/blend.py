@@ -1,15 +1,11 @@
 """How much of each kind of networks, and of a linear model, predictions are made of."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from .._base.dtypes import Array, Doubles
 from .algebra import exp, log, log1p
 from .linear import losses_of
 from .scores import best_power, sharpened
-
-Array = NDArray[np.float64]
 
 _SHARES = np.linspace(0, 1, 21)
 _LEAST = 0.03
@@ -24,7 +20,9 @@ _STEPS = 30
 _ALIKE_ROWS = 100
 
 
-def share_of_first(first: Array, second: Array, truth: Array, weight: Array | None) -> float:
+def share_of_first(
+    first: Doubles, second: Doubles, truth: Doubles, weight: Doubles | None
+) -> float:
     """The share of the first of two kinds of networks that rows not seen speak for, 0 to 1.
 
     Before they are asked, it is a half: two kinds are most often as good as each other, but the
@@ -47,7 +45,7 @@ def share_of_first(first: Array, second: Array, truth: Array, weight: Array | No
 
 
 def shares_of_kinds(
-    kinds: Array, truth: NDArray[Any], classification: bool, weight: Array | None
+    kinds: Doubles, truth: Array, classification: bool, weight: Doubles | None
 ) -> list[float]:
     """The shares of several kinds of networks that rows not seen speak for.
 
@@ -65,7 +63,7 @@ def shares_of_kinds(
     if classification:
         truth = np.eye(kinds.shape[2])[truth]
     counts = np.full(len(kinds), _ALIKE_ROWS / len(truth) * _STEPS / len(kinds))
-    total: Array = counts[0] * kinds.sum(axis=0)
+    total: Doubles = counts[0] * kinds.sum(axis=0)
     for _ in range(_STEPS):
         size = counts.sum() + 1
         losses = [
@@ -80,7 +78,7 @@ def shares_of_kinds(
     return [round(float(share), 4) for share in shares / shares.sum()]
 
 
-def _mean_share(likelihood: Array, before: float) -> float:
+def _mean_share(likelihood: Doubles, before: float) -> float:
     """The mean of the shares, by their likelihoods (shares,) and what is believed before."""
     likelihood = likelihood - 0.5 * ((_SHARES - before) / _DEVIATION) ** 2
     chances = exp(likelihood - likelihood.max())
@@ -88,13 +86,13 @@ def _mean_share(likelihood: Array, before: float) -> float:
 
 
 def best_share(
-    outside: Array,
-    variance: Array,
+    outside: Doubles,
+    variance: Doubles,
     optimism: float,
-    linear: Array,
-    truth: NDArray[Any],
+    linear: Doubles,
+    truth: Array,
     classification: bool,
-    weight: Array | None,
+    weight: Doubles | None,
 ) -> float:
     """The share of the linear model that rows not seen speak for, 0 to 1.
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base import core
+from .._base.dtypes import Array, Doubles
 from .errors import TableError
 from .readings import (
     PLAIN,
@@ -27,7 +28,6 @@ from .readings import (
 )
 from .words import boolean
 
-Array = NDArray[np.float64]
 Codes = NDArray[np.int32]
 Lines = Sequence[int] | NDArray[np.int64]
 
@@ -42,7 +42,7 @@ class Contents:
     """The kind of a column's contents; `style` says how its numbers or dates are spelled."""
 
     kind: str  # "numbers", "texts" or "moments"
-    values: Array | None = None  # of numbers and moments
+    values: Doubles | None = None  # of numbers and moments
     codes: Codes | None = None  # of texts
     levels: list[str] | None = None
     style: str = ""
@@ -52,7 +52,7 @@ class Contents:
     order: str = ""  # of dates as texts: "day" or "month" first; "": their year is
 
 
-def _texts_of_numbers(values: Array) -> tuple[Codes, list[str]]:
+def _texts_of_numbers(values: Doubles) -> tuple[Codes, list[str]]:
     """Codes (rows,) of numbers, -1 for NaN, and their shortest texts; whole ones have no point."""
     different, places = np.unique(values, return_inverse=True)
     codes = places.reshape(-1).astype(np.int32)
@@ -144,7 +144,7 @@ class Column:
         codes, levels = self.texts()
         return "" if codes[row] < 0 else levels[codes[row]]
 
-    def numbers(self) -> Array:
+    def numbers(self) -> Doubles:
         """The values (rows,) as numbers; NaN where there is none, or where it is a text.
 
         Words that say true and false are 1 and 0; a moment is its seconds.
@@ -159,17 +159,17 @@ class Column:
             of_level[i] = truth if truth is not None else _number(level)
         return of_level[codes]
 
-    def numbers_as(self, reading: Reading | None) -> Array:
+    def numbers_as(self, reading: Reading | None) -> Doubles:
         """The values (rows,) as numbers in a spelling, unless another reads more of them."""
         contents, own = self.contents, self.numbers()
         typed = contents.kind != "texts" and contents.reading is None
         if reading is None or typed or contents.reading == reading:
             return own
         codes, levels = self.texts()
-        values: Array = np.append(reading.numbers(levels), np.nan)[codes]
+        values: Doubles = np.append(reading.numbers(levels), np.nan)[codes]
         return values if np.isnan(values).sum() <= np.isnan(own).sum() else own
 
-    def moments_as(self, order: str) -> Array:
+    def moments_as(self, order: str) -> Doubles:
         """Seconds (rows,) of dates with the day or the month first, or of numbers that are dates
         (``compact``), unless another order reads more of them."""
         contents = self.contents
@@ -180,7 +180,7 @@ class Column:
             return own
         codes, levels = self.texts()
         seconds = core.parse_moments(levels, order == "day")[0]
-        values: Array = np.append(seconds, np.nan)[codes]
+        values: Doubles = np.append(seconds, np.nan)[codes]
         return values if np.isnan(values).sum() <= np.isnan(own).sum() else own
 
     def missing(self) -> NDArray[np.bool_]:
@@ -261,14 +261,14 @@ def read_contents(text: Any, index: int, decimal_first: bool) -> Contents:
     return of_texts(*text.codes(index))
 
 
-def _spelled(codes: Codes, levels: list[str], spelled: tuple[Reading, Array]) -> Contents:
+def _spelled(codes: Codes, levels: list[str], spelled: tuple[Reading, Doubles]) -> Contents:
     reading, of_level = spelled
     counts = np.bincount(codes[codes >= 0], minlength=len(levels))
     return Contents("numbers", np.append(of_level, np.nan)[codes], style=described(reading),
                     reading=reading, strays=_strays(levels, counts, of_level))  # fmt: skip
 
 
-def _strays(levels: list[str], counts: NDArray[Any], values: Array) -> int:
+def _strays(levels: list[str], counts: Array, values: Doubles) -> int:
     """The rows of different texts that are neither numbers nor markers of missing ones."""
     found: int = sum(
         int(count)
@@ -278,7 +278,7 @@ def _strays(levels: list[str], counts: NDArray[Any], values: Array) -> int:
     return found
 
 
-def points_as_thousands(text: Any, index: int, plain: Array) -> Contents | None:
+def points_as_thousands(text: Any, index: int, plain: Doubles) -> Contents | None:
     """A column that read as plain numbers, in a file of decimal commas: ``1.234`` is 1234.
 
     None when it is not so spelled, or when it makes no difference.
@@ -303,12 +303,12 @@ def of_texts(codes: Codes, levels: list[str]) -> Contents:
                     strays=_strays(levels, counts, seconds))  # fmt: skip
 
 
-def _distinct(values: Array) -> int:
+def _distinct(values: Doubles) -> int:
     known = values[~np.isnan(values)]
     return int(np.unique(known).size)
 
 
-def _moments(levels: list[str], counts: NDArray[np.intp]) -> tuple[Array, int, str, str] | None:
+def _moments(levels: list[str], counts: NDArray[np.intp]) -> tuple[Doubles, int, str, str] | None:
     """The seconds, parts, style and order of texts that are dates or times but for markers; rows
     of others (`counts` of each text) are few."""
     known = [i for i, level in enumerate(levels) if not core.is_missing_marker(level)]
@@ -348,7 +348,7 @@ def _as_moments(texts: list[str], rows: NDArray[np.intp] | None = None) -> tuple
 # From values in memory --------------------------------------------------------------------------
 
 
-def from_numbers(name: str, path: str, lines: Lines, values: Array) -> Column:
+def from_numbers(name: str, path: str, lines: Lines, values: Doubles) -> Column:
     """A column of numbers (rows,), NaN where missing."""
     return Column(
         name, path, lines, lambda: Contents("numbers", values), lambda: _texts_of_numbers(values)
@@ -363,7 +363,7 @@ def number_text(value: float) -> str:
     return repr(value)
 
 
-def from_moments(name: str, path: str, lines: Lines, seconds: Array) -> Column:
+def from_moments(name: str, path: str, lines: Lines, seconds: Doubles) -> Column:
     """A column of dates with times, in seconds since 1970; NaN where missing."""
     has_time = bool((seconds[~np.isnan(seconds)] % 86400 != 0).any())
     made = Contents("moments", seconds, parts=3 if has_time else 1)

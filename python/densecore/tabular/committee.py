@@ -1,11 +1,11 @@
 """Ensembles of different architectures that are asked as one."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._base.dtypes import Array, Doubles
 from ..ensembles.ensemble import Ensemble
 from ..ensembles.history import EnsembleHistory
 from ..models.model import Model
@@ -71,21 +71,21 @@ class Committee:
             [*self.ensembles, linear], [*((1 - share) * each for each in shares), share]
         )
 
-    def predict(self, x: NDArray[Any]) -> NDArray[Any]:
+    def predict(self, x: Array) -> Array:
         """All members' outputs for x (rows, inputs): (members, rows, outputs)."""
         made = [ensemble.predict(x[:, : _inputs(ensemble)]) for ensemble in self.ensembles]
         return made[0] if len(made) == 1 else np.concatenate(made)
 
-    def mean(self, x: NDArray[Any]) -> NDArray[np.float64]:
+    def mean(self, x: Array) -> Doubles:
         """The members' weighted mean (rows, outputs)."""
         if self.shares is None:
-            plain: NDArray[np.float64] = self.predict(x).mean(axis=0, dtype=np.float64)
+            plain: Doubles = self.predict(x).mean(axis=0, dtype=np.float64)
             return plain
         parts = []
         for ensemble, share in zip(self.ensembles, self.shares, strict=True):
             outputs = ensemble.predict(x[:, : _inputs(ensemble)])
             parts.append(outputs.sum(axis=0, dtype=np.float64) * (share / len(outputs)))
-        total: NDArray[np.float64] = sum(parts[1:], parts[0])
+        total: Doubles = sum(parts[1:], parts[0])
         return total
 
     def member(self, number: int) -> Model:
@@ -115,7 +115,7 @@ class Committee:
             return first
         epochs = max(len(history.epoch) for history in known)
 
-        def all_of(name: str) -> NDArray[np.float64]:
+        def all_of(name: str) -> Doubles:
             made = np.full((epochs, len(self)), np.nan)
             at = 0
             for history in known:

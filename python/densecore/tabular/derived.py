@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Array, Column, from_numbers, from_texts
+from .._base.dtypes import Array, Doubles
+from .columns import Column, from_numbers, from_texts
 
 # Of the rows, so many hold as many numbers between the same words as the others.
 _LIKE = 0.95
@@ -40,7 +41,7 @@ def _between(text: str) -> str:
     return "." if _FOUR.fullmatch(text) else _NUMBER.sub("0", text).casefold()
 
 
-def _like(levels: list[str], counts: NDArray[Any]) -> int:
+def _like(levels: list[str], counts: Array) -> int:
     """How many numbers the texts hold, if nearly all hold as many between the same words; else
     0."""
     if not levels or len({_between(level) for level in levels[:_FIRST]}) > 3:
@@ -60,7 +61,7 @@ def _like(levels: list[str], counts: NDArray[Any]) -> int:
     return usual
 
 
-def parts_of(column: Column, rows: NDArray[np.intp]) -> list[Column]:
+def derived_columns(column: Column, rows: NDArray[np.intp]) -> list[Column]:
     """The columns that a column of texts is cut into, by some rows of it; none, most often."""
     codes, levels = column.texts()
     known = codes[rows]
@@ -101,7 +102,7 @@ def derived(column: Column, rest: str) -> Column | None:
 
 def _part(column: Column, number: int) -> Column:
     codes, levels = column.texts()
-    of_level: Array = np.full(len(levels) + 1, np.nan)
+    of_level: Doubles = np.full(len(levels) + 1, np.nan)
     for i, level in enumerate(levels):
         found = _numbers_in(level)
         if len(found) >= number:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -17,6 +16,7 @@ from sklearn.utils.validation import (
 )
 
 from .._base import checks
+from .._base.dtypes import Array, Doubles
 from .._base.lazy import imports
 from .._base.warn import warn
 from .._data.interop import is_masked, refuse_masked
@@ -182,10 +182,10 @@ class TabularEstimator(BaseEstimator):
             names = [f"x{i}" for i in range(self.n_features_in_)]
         return RowKernel.of(self.model_.preparation, list(names))
 
-    def _with_target(self, table: Table, y: NDArray[Any]) -> Table:
+    def _with_target(self, table: Table, y: Array) -> Table:
         raise NotImplementedError
 
-    def _answers(self, X: Any) -> NDArray[np.float64]:
+    def _answers(self, X: Any) -> Doubles:
         if "model_" not in self.__dict__:
             check_is_fitted(self)
         if (

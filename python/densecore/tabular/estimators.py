@@ -14,6 +14,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
+from .._base.dtypes import Array, Doubles
 from .._base.lazy import imports
 from .._data.interop import refuse_masked
 from .columns import from_numbers, from_texts
@@ -160,7 +161,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         self.classes_ = np.array(target.classes)
         self._order = self._outputs_of_classes()
 
-    def _with_target(self, table: Table, y: NDArray[Any]) -> Table:
+    def _with_target(self, table: Table, y: Array) -> Table:
         if len(self.classes_) < 2:
             raise TableError(
                 f"{type(self).__name__}: found one class, {self.classes_[0]}, wanted at least "
@@ -182,17 +183,17 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     def _labels(self) -> dict[str, Any]:
         return {"classes": self.classes_.tolist(), "order": self._order.tolist()}
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_proba(self, X: Any) -> Doubles:
         """Calibrated probabilities (rows, classes), in the order of ``classes_``."""
         return self._answers(X)[:, self._order]
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Any) -> Array:
         """The likeliest class (rows,)."""
         likeliest = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[likeliest])
 
 
-def _classes_of(data: Any, name: str, target: ClassTarget) -> NDArray[Any]:
+def _classes_of(data: Any, name: str, target: ClassTarget) -> Array:
     """The classes as the values of a frame's column; of a file, as texts."""
     if isinstance(data, dict) or (hasattr(data, "columns") and not hasattr(data, "num_rows")):
         values = different_values(data, name)
@@ -246,17 +247,15 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         self._fit(X, y, sample_weight, groups, executor)
         return self
 
-    def _with_target(self, table: Table, y: NDArray[Any]) -> Table:
+    def _with_target(self, table: Table, y: Array) -> Table:
         made = from_numbers(TARGET, "y", range(len(y)), np.asarray(y, np.float64))
         return Table(table.path, [*table, made], len(table))
 
-    def predict(self, X: Any) -> NDArray[np.float64]:
+    def predict(self, X: Any) -> Doubles:
         """Predicted numbers (rows,)."""
         return self._answers(X)[:, 0]
 
-    def predict_interval(
-        self, X: Any, level: float = 0.9
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def predict_interval(self, X: Any, level: float = 0.9) -> tuple[Doubles, Doubles]:
         """Lower and upper ends (rows,) that hold the truth with probability `level`.
 
         Raises

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Array, Column
+from .._base.dtypes import Array, Doubles
+from .columns import Column
 from .errors import listed
 from .json_fields import finite, flag, of_kind, positive, text, texts
 from .moments import MomentFeature
@@ -94,7 +95,7 @@ class NumericFeature:
             reading = None
         return cls(column.name, center, scale, bool((~np.isfinite(values)).any()), reading=reading)
 
-    def transform(self, column: Column, out: NDArray[Any], bend: bool, seen: Surprises) -> None:
+    def transform(self, column: Column, out: Array, bend: bool, seen: Surprises) -> None:
         """Write the inputs into `out` (rows, width)."""
         values = column.numbers_as(self.reading)
         z = scaled(values, self.center, self.scale)
@@ -114,13 +115,13 @@ class NumericFeature:
         if self.edges:
             self._write_bins(np.where(unknown, self.center, values), out)
 
-    def _write_bins(self, values: Array, out: NDArray[Any]) -> None:
+    def _write_bins(self, values: Doubles, out: Array) -> None:
         for i, (low, high) in enumerate(itertools.pairwise(self.edges)):
             out[:, 1 + i] = np.clip((values - low) / (high - low), 0, 1)
         low, high = self.edges[0], self.edges[-1]
         out[:, -1] = np.clip((values - low) / (high - low), *LINE_ENDS)
 
-    def transform_missing(self, out: NDArray[Any]) -> None:
+    def transform_missing(self, out: Array) -> None:
         """The inputs of rows of a table that has no such column."""
         out[:] = 0
         if self.indicator:
@@ -227,7 +228,7 @@ class CategoricalFeature:
         single = len(categories) == 2 and not rare and missing == 0
         return cls(column.name, categories, rare, missing > 0, single)
 
-    def transform(self, column: Column, out: NDArray[Any], bend: bool, seen: Surprises) -> None:
+    def transform(self, column: Column, out: Array, bend: bool, seen: Surprises) -> None:
         """Write the inputs into `out` (rows, width)."""
         codes, levels = column.texts()
         places = np.full(len(levels) + 1, self._missing_place(), np.intp)
@@ -256,7 +257,7 @@ class CategoricalFeature:
 
     # Means of a target, see `target_means` --------------------------------------------------------
 
-    def set_means(self, texts: list[str], means: Array, noise: Array, spread: Array) -> None:
+    def set_means(self, texts: list[str], means: Doubles, noise: Doubles, spread: Doubles) -> None:
         """Let inputs say how far each of many texts' targets are from those of all (texts,
         outputs), in units of `spread` (outputs,); see `learn_means`."""
         self.noise, self.spread = noise, spread
@@ -293,7 +294,7 @@ class CategoricalFeature:
     def _other_place(self) -> int:
         return len(self.categories) if self.other else self._missing_place()
 
-    def transform_missing(self, out: NDArray[Any]) -> None:
+    def transform_missing(self, out: Array) -> None:
         """The inputs of rows of a table that has no such column."""
         out[:] = 0
         if self._missing_place() >= 0:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.dtypes import Array
 from .columns import Column, Lines, from_moments, from_numbers, from_texts
 
 
@@ -90,16 +91,16 @@ def _column(name: str, path: str, lines: Lines, series: Any, parse: bool) -> Col
     return from_texts(name, path, lines, texts, parse)
 
 
-def _some(values: NDArray[Any], kind: type) -> bool:
+def _some(values: Array, kind: type) -> bool:
     return any(isinstance(v, kind) and not isinstance(v, bool | np.bool_) for v in values)
 
 
-def _fits(values: NDArray[Any]) -> bool:
+def _fits(values: Array) -> bool:
     """Whether whole numbers are exact as float64."""
     return int(values.min()) >= -(2**53) and int(values.max()) <= 2**53
 
 
-def different_values(frame: Any, name: str) -> NDArray[Any] | None:
+def different_values(frame: Any, name: str) -> Array | None:
     """The values of a frame's column that are not missing, each once, in order; None when they have
     no order or the frame no such column."""
     names = list(getattr(frame, "columns", frame))
@@ -113,7 +114,7 @@ def different_values(frame: Any, name: str) -> NDArray[Any] | None:
         return None
 
 
-def _array(series: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+def _array(series: Any) -> tuple[Array, NDArray[np.bool_] | None]:
     """A series as an array, and where it is missing when the array does not say so."""
     if isinstance(series, np.ndarray):
         return series, None

@@ -1,10 +1,8 @@
 """How much each column matters: how much worse predictions are when its values are shuffled."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from .._base.dtypes import Array
 from .preparation import ClassTarget
 from .problem import Problem
 from .scores import class_scores, number_scores
@@ -41,7 +39,7 @@ def permutation_importance(
     return dict(sorted(found.items(), key=lambda item: -item[1][0]))
 
 
-def _badness(problem: Problem, trained: Trained, x: NDArray[Any], y: NDArray[Any]) -> float:
+def _badness(problem: Problem, trained: Trained, x: Array, y: Array) -> float:
     predicted = trained.model.outputs_of(x)
     if isinstance(problem.preparation.target, ClassTarget):
         return class_scores(predicted, y)["log_loss"]

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._base.dtypes import Array, Doubles
 from .algebra import exp, inverse_factor, log, product, solved
 from .folds import Indices
 from .linear_columns import Bent, Bins, Columns, Straight
 from .preparation import Preparation
-
-Array = NDArray[np.float64]
 
 # Of the columns in double precision (40 MB); of classes, which take a search.
 _MOST_NUMBERS = {False: 5e6, True: 4e6}
@@ -39,19 +37,19 @@ class Linear:
         models that have not seen them.
     """
 
-    kernel: Array
-    bias: Array
-    outside: Array
+    kernel: Doubles
+    bias: Doubles
+    outside: Doubles
 
 
 def fit_linear(
     preparation: Preparation,
-    x: NDArray[Any],
-    y: NDArray[Any],
+    x: Array,
+    y: Array,
     outputs: int,
     classification: bool,
     held_out: Sequence[Indices],
-    weight: Array | None,
+    weight: Doubles | None,
     *,
     simple: bool = False,
 ) -> Linear | None:
@@ -87,11 +85,11 @@ def fit_linear(
     return best
 
 
-def losses_of(answers: Array, truth: Array, classification: bool) -> Array:
+def losses_of(answers: Doubles, truth: Doubles, classification: bool) -> Doubles:
     """Squared errors (rows,), or logarithmic losses of probabilities."""
     if classification:
         return -log(np.clip((answers * truth).sum(axis=1), 1e-15, None))
-    squares: Array = ((answers - truth) ** 2).sum(axis=1)
+    squares: Doubles = ((answers - truth) ** 2).sum(axis=1)
     return squares
 
 
@@ -101,20 +99,20 @@ def losses_of(answers: Array, truth: Array, classification: bool) -> Array:
 
 
 def _least_squares(
-    z: Array, y: Array, held_out: Sequence[Indices], w: Array
-) -> tuple[Array, Array]:
+    z: Doubles, y: Doubles, held_out: Sequence[Indices], w: Doubles
+) -> tuple[Doubles, Doubles]:
     a = np.column_stack([z, np.ones(len(z))])
     across = np.ascontiguousarray(a.T)
     rows = np.unique(np.concatenate(held_out))
 
-    def sums(chosen: Any) -> tuple[Array, Array]:
+    def sums(chosen: Any) -> tuple[Doubles, Doubles]:
         inside, weight = a[chosen], w[chosen]
         return (
             product(across[:, chosen] * weight, inside),
             product(y[chosen].T * weight, inside),
         )
 
-    def solutions(gram: Array, moment: Array) -> Iterator[Array]:
+    def solutions(gram: Doubles, moment: Doubles) -> Iterator[Doubles]:
         total = max(gram[-1, -1], 1e-300)
         mean, level = gram[:-1, -1] / total, moment[:, -1:] / total
         spread = gram[:-1, :-1] - total * np.outer(mean, mean)
@@ -137,17 +135,19 @@ def _least_squares(
     return list(solutions(gram, moment))[best].T, outside[best]
 
 
-def _logistic(z: Array, y: Array, held_out: Sequence[Indices], w: Array) -> tuple[Array, Array]:
+def _logistic(
+    z: Doubles, y: Doubles, held_out: Sequence[Indices], w: Doubles
+) -> tuple[Doubles, Doubles]:
     a = np.column_stack([z, np.ones(len(z))])
     across = np.ascontiguousarray(a.T)
     rows = np.unique(np.concatenate(held_out))
     free = np.ones(a.shape[1])
     free[-1] = 0  # a constant that is held back would move the mean of the probabilities
 
-    def gram_of(chosen: Any) -> Array:
+    def gram_of(chosen: Any) -> Doubles:
         return product(across[:, chosen] * w[chosen], a[chosen])
 
-    def descend(chosen: Any, gram: Array, ridges: Sequence[float]) -> Iterator[Array]:
+    def descend(chosen: Any, gram: Doubles, ridges: Sequence[float]) -> Iterator[Doubles]:
         """From the largest ridge to the smallest, each from the solution before."""
         inside, turned = a[chosen], np.ascontiguousarray(across[:, chosen])
         targets, weight = y[chosen].T, w[chosen]
@@ -190,8 +190,8 @@ def _logistic(z: Array, y: Array, held_out: Sequence[Indices], w: Array) -> tupl
     return found.T, outside[best]
 
 
-def _softmax(z: Array) -> Array:
+def _softmax(z: Doubles) -> Doubles:
     """The probabilities of logits (classes, rows)."""
     raised = exp(z - z.max(axis=0))
-    answers: Array = raised / raised.sum(axis=0)
+    answers: Doubles = raised / raised.sum(axis=0)
     return answers

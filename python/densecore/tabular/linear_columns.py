@@ -1,22 +1,19 @@
 """The inputs of linear models: those of the networks as standardised columns."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._base.dtypes import Array, Doubles
 from .algebra import inverse_factor, product
 from .features import NumericFeature
 from .preparation import Preparation
-
-Array = NDArray[np.float64]
 
 # So many columns, or rows, are solved for in a fraction of the networks' time.
 _MOST_COLUMNS = 600
 
 
-def _short(preparation: Preparation, x: NDArray[Any]) -> int:
+def _short(preparation: Preparation, x: Array) -> int:
     """Inputs before the bins and the lines."""
     return int(x.shape[1]) - preparation.bins - preparation.lines
 
@@ -25,16 +22,16 @@ class Bent:
     """The inputs but the bins and the lines."""
 
     @staticmethod
-    def width(preparation: Preparation, x: NDArray[Any]) -> int:
+    def width(preparation: Preparation, x: Array) -> int:
         return _short(preparation, x)
 
     @staticmethod
-    def columns(preparation: Preparation, x: NDArray[Any]) -> Array:
-        made: Array = x[:, : _short(preparation, x)].astype(np.float64)
+    def columns(preparation: Preparation, x: Array) -> Doubles:
+        made: Doubles = x[:, : _short(preparation, x)].astype(np.float64)
         return made
 
     @staticmethod
-    def spread(preparation: Preparation, x: NDArray[Any], kernel: Array) -> Array:
+    def spread(preparation: Preparation, x: Array, kernel: Doubles) -> Doubles:
         """The kernel of the columns as that of all inputs."""
         full = np.zeros((x.shape[1], kernel.shape[1]))
         full[: len(kernel)] = kernel
@@ -45,18 +42,18 @@ class Straight(Bent):
     """Numbers that are not bent: their lines in their places."""
 
     @staticmethod
-    def width(preparation: Preparation, x: NDArray[Any]) -> int:
+    def width(preparation: Preparation, x: Array) -> int:
         return _short(preparation, x) if preparation.lines else 0
 
     @staticmethod
-    def columns(preparation: Preparation, x: NDArray[Any]) -> Array:
+    def columns(preparation: Preparation, x: Array) -> Doubles:
         made = Bent.columns(preparation, x)
         numbers, lines = _lines(preparation)
         made[:, numbers] = x[:, lines]
         return made
 
     @staticmethod
-    def spread(preparation: Preparation, x: NDArray[Any], kernel: Array) -> Array:
+    def spread(preparation: Preparation, x: Array, kernel: Doubles) -> Doubles:
         full = Bent.spread(preparation, x, kernel)
         numbers, lines = _lines(preparation)
         full[lines], full[numbers] = kernel[numbers], 0
@@ -67,12 +64,12 @@ class Bins(Bent):
     """All inputs but the lines: a line with a bend at each edge of a bin."""
 
     @staticmethod
-    def width(preparation: Preparation, x: NDArray[Any]) -> int:
+    def width(preparation: Preparation, x: Array) -> int:
         return int(x.shape[1]) - preparation.lines if preparation.bins else 0
 
     @staticmethod
-    def columns(preparation: Preparation, x: NDArray[Any]) -> Array:
-        made: Array = x[:, : x.shape[1] - preparation.lines].astype(np.float64)
+    def columns(preparation: Preparation, x: Array) -> Doubles:
+        made: Doubles = x[:, : x.shape[1] - preparation.lines].astype(np.float64)
         return made
 
 
@@ -91,14 +88,14 @@ class Columns:
     """Columns (rows, m) with mean 0 and deviation 1; when there are more columns than rows, turned
     so that there are as many as rows, which a ridge does not notice."""
 
-    z: Array
-    mean: Array
-    scale: Array
-    turn: Array | None
+    z: Doubles
+    mean: Doubles
+    scale: Doubles
+    turn: Doubles | None
 
     @classmethod
     def of(
-        cls, view: type[Bent], preparation: Preparation, x: NDArray[Any], w: Array, most: float
+        cls, view: type[Bent], preparation: Preparation, x: Array, w: Doubles, most: float
     ) -> "Columns | None":
         """None: there is no such view, or it has too many columns."""
         width = view.width(preparation, x)
@@ -121,7 +118,7 @@ class Columns:
         factor = inverse_factor(square)
         return cls(product(square, factor.T), mean, scale, product(factor, z).T)
 
-    def of_inputs(self, found: Array) -> tuple[Array, Array]:
+    def of_inputs(self, found: Doubles) -> tuple[Doubles, Doubles]:
         """Kernel and bias for the columns as they are, of what was found for z and a constant."""
         kernel = found[:-1] if self.turn is None else product(self.turn, found[:-1])
         kernel = kernel / self.scale[:, np.newaxis]

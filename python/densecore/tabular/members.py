@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._base.dtypes import Array, Doubles
 from ..ensembles.ensemble import Ensemble
 from ..layers import Dense, Dropout, Input, PeriodicEmbedding, Scale
 from ..losses import CategoricalCrossentropy
@@ -30,11 +30,13 @@ _OTHER_SEED = 1000
 def build(
     recipe: Recipe, inputs: int, outputs: int, classification: bool, seed: int, embedded: int = 0
 ) -> Sequential:
-    """The architecture of the members; `embedded`: so many of the first inputs are numbers that get
-    a periodic embedding."""
+    """The architecture of the members.
+
+    `embedded` is the number of the first inputs that get a periodic embedding.
+    """
     settings = recipe.settings(classification)
     activation = settings.activation
-    # He's variance suits units that are zero half of the time; Glorot's a linear layer.
+    # He's variance suits units that are near zero half of the time, LeCun's the others (selu).
     initializer = "he_normal" if activation in ("relu", "mish", "silu") else "lecun_normal"
     layers: list[Any] = [Input(inputs)]
     if embedded:
@@ -50,7 +52,7 @@ def build(
         layers.append(Dense(width, activation, kernel_initializer=initializer))
         if settings.dropout:
             layers.append(Dropout(settings.dropout))
-    # Zeros: the first predictions are the mean, whatever the widths.
+    # Zeros behind hidden layers: the first predictions are the mean for any widths.
     last = "zeros" if recipe.hidden else "glorot_uniform"
     function = "softmax" if classification else "linear"
     layers.append(Dense(outputs, function, kernel_initializer=last))
@@ -68,14 +70,14 @@ def build_linear(linear: Linear, classification: bool, dtype: str) -> Sequential
 
 def train(
     recipe: Recipe,
-    x: NDArray[Any],
-    y: NDArray[Any],
+    x: Array,
+    y: Array,
     outputs: int,
     classification: bool,
     held_out: Sequence[Indices],
     seed: int,
     *,
-    weight: NDArray[Any] | None = None,
+    weight: Array | None = None,
     monitor: str = "",
     epochs: int | None = None,
     progress: Progress | None = None,
@@ -94,12 +96,15 @@ def train(
     ----------
     x : ndarray (rows, inputs)
     y : ndarray (rows,) of class numbers, or (rows, outputs)
-    monitor : str
-        The number of the validation that tells the best epoch; by default the loss, without label
+    monitor : str, default ""
+        The number of the validation that decides which epoch is best; "": the loss, without label
         smoothing.
-    numbers, bins, lines : int, default 0
-        How many of the first inputs are columns of numbers, how many of the last ones are for
-        linear models only, and how many before those are bins.
+    numbers : int, default 0
+        How many of the first inputs are columns of numbers.
+    bins : int, default 0
+        How many of the inputs before the last `lines` ones are bins.
+    lines : int, default 0
+        How many of the last inputs are for linear models only.
     executor, comm : optional
         Where members are trained, see `Ensemble.fit`.
     """
@@ -111,7 +116,7 @@ def train(
     count = epochs or recipe.epochs_for(smallest)
     steps = count * -(-smallest // batch)
     targets = y
-    # Kinds of networks may be without label smoothing; what all are told by is the same.
+    # Some kinds train without label smoothing; the best epoch is chosen by the same number for all.
     one_hot = classification and bool(recipe.label_smoothing)
     if one_hot:
         targets = np.eye(outputs, dtype=recipe.dtype)[y]
@@ -119,7 +124,7 @@ def train(
         targets = y.astype(recipe.dtype)
     kinds = recipe.kinds_for(numbers)
     total = sum(each for _, _, each in kinds)
-    key = monitor or _monitor(recipe, classification)
+    key = monitor or _loss_key(recipe, classification)
     together = recipe.together(rows)
     ensembles: list[Ensemble] = []
     for kind, (own, embedded, each) in enumerate(kinds):
@@ -135,7 +140,7 @@ def train(
             kind: int = kind,
             own: Recipe = own,
             embedded: int = numbers if embedded else 0,
-            inputs: NDArray[Any] = inputs,
+            inputs: Array = inputs,
             members: int = members,
             begin: float = done / total,
             size: float = each / total,
@@ -170,15 +175,15 @@ def train(
             "monitor": key,
             "patience": recipe.patience_for(count),
         }
-        made = fit(count, 0, 0.5 if together else 1, best)
+        ensemble = fit(count, 0, 0.5 if together else 1, best)
         if together:
-            assert made.history is not None
-            made = fit(common_epoch(made.history[key], key), 0.5, 0.5, {})
-        ensembles.append(made)
+            assert ensemble.history is not None
+            ensemble = fit(common_epoch(ensemble.history[key], key), 0.5, 0.5, {})
+        ensembles.append(ensemble)
     return Committee(ensembles)
 
 
-def common_epoch(curves: NDArray[np.float64], monitored: str) -> int:
+def common_epoch(curves: Doubles, monitored: str) -> int:
     """The number of epochs after which the members' mean (epochs, members) is best, over three
     epochs; of those as good, the last."""
     known = _continued(curves, monitored).mean(axis=1)
@@ -187,11 +192,11 @@ def common_epoch(curves: NDArray[np.float64], monitored: str) -> int:
 
 
 def optimism(committee: Committee, recipe: Recipe, classification: bool, monitor: str) -> float:
-    """By how much the loss of the rows not seen is too small, since the epoch is best on them.
+    """By how much the loss of unseen rows is too small, as each member's epoch is the best on them.
 
-    It is what members lose there by the epochs that are best for the other members.
+    Estimated as the growth of members' losses at the epochs that are best for the other members.
     """
-    key = _monitor(recipe, classification)
+    key = _loss_key(recipe, classification)
     if monitor not in ("", key):
         return 0.0
     found = []
@@ -207,8 +212,9 @@ def optimism(committee: Committee, recipe: Recipe, classification: bool, monitor
     return float(np.mean(found))
 
 
-def _continued(curves: NDArray[np.float64], monitored: str) -> NDArray[np.float64]:
-    """The numbers to be made small; of a member that had stopped, or diverged, those before."""
+def _continued(curves: Doubles, monitored: str) -> Doubles:
+    """Curves (epochs, members) whose smallest value is best; a member that has stopped or diverged
+    keeps its last known value."""
     known = -curves if monitored.endswith("accuracy") else curves.copy()
     known[0, ~np.isfinite(known[0])] = 1e30
     for before, row in itertools.pairwise(known):
@@ -249,30 +255,37 @@ def _compile(
         model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"])
 
 
-def _monitor(recipe: Recipe, classification: bool) -> str:
+def _loss_key(recipe: Recipe, classification: bool) -> str:
+    """The name of the validation's loss without label smoothing."""
     smoothed = classification and recipe.label_smoothing
     return "val_categorical_crossentropy" if smoothed else "val_loss"
 
 
 def out_of_fold(
-    ensemble: Committee, x: NDArray[Any], held_out: Sequence[Indices]
-) -> tuple[Indices, NDArray[np.float64], NDArray[np.float64]]:
-    """The rows that some member has not seen, the mean of those members' outputs for them, kind by
-    kind (kinds, rows, outputs), and by how much the mean of all members would vary less (rows,
-    outputs).
+    committee: Committee, x: Array, held_out: Sequence[Indices]
+) -> tuple[Indices, Doubles, Doubles]:
+    """Predictions for rows by the members that have not seen them.
 
-    Where a single member has not seen a row, the others say what members differ by.
+    Returns
+    -------
+    rows : ndarray (rows,)
+        The rows that some member has not seen.
+    means : ndarray (kinds, rows, outputs)
+        The mean output of these members, kind by kind.
+    variance : ndarray (rows, outputs)
+        By how much the variance of the mean of all members is smaller than that of their mean. If a
+        single member has not seen a row, it is estimated from the other members.
     """
     rows = np.unique(np.concatenate(held_out))
     place = np.full(len(x), -1)
     place[rows] = np.arange(len(rows))
-    outputs = ensemble.predict(x[:1]).shape[2]
-    total = np.zeros((len(ensemble.ensembles), len(rows), outputs))
-    kind = np.repeat(np.arange(len(total)), [len(each) for each in ensemble.ensembles])
+    outputs = committee.predict(x[:1]).shape[2]
+    total = np.zeros((len(committee.ensembles), len(rows), outputs))
+    kind = np.repeat(np.arange(len(total)), [len(each) for each in committee.ensembles])
     variance = np.zeros((len(rows), outputs))
-    number = np.arange(len(ensemble)) % len(held_out)
+    number = np.arange(len(committee)) % len(held_out)
     for at in range(0, len(x), _CHUNK):
-        chunk = ensemble.predict(x[at : at + _CHUNK])
+        chunk = committee.predict(x[at : at + _CHUNK])
         for i, part in enumerate(held_out):
             inside = part[(part >= at) & (part < at + _CHUNK)]
             mine = chunk[number == i][:, inside - at].astype(np.float64)
@@ -280,6 +293,6 @@ def out_of_fold(
                 mean[place[inside]] = mine[kind[number == i] == k].mean(axis=0)
             among = mine if len(mine) > 1 else chunk[number != i][:, inside - at]
             if len(among) > 1:
-                fewer = 1 / len(mine) - 1 / len(ensemble)
+                fewer = 1 / len(mine) - 1 / len(committee)
                 variance[place[inside]] = among.var(axis=0, ddof=1, dtype=np.float64) * fewer
     return rows, total, variance

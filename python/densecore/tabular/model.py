@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._base import checks, core
+from .._base.dtypes import Array, Doubles
 from .._base.lazy import imports
 from .._saving import safetensors
 from .._saving.model_file import TABLE_FORMAT as FORMAT
@@ -48,7 +48,7 @@ class TableModel:
         ensemble: Committee,
         preparation: Preparation,
         power: float = 1.0,
-        residuals: NDArray[np.float64] | None = None,
+        residuals: Doubles | None = None,
         card: dict[str, Any] | None = None,
     ) -> None:
         self.ensemble = ensemble
@@ -68,27 +68,27 @@ class TableModel:
         """``"float32"`` or ``"float64"``, that of the networks."""
         return self.ensemble.dtype
 
-    def outputs(self, table: Table, seen: Surprises | None = None) -> NDArray[np.float64]:
+    def outputs(self, table: Table, seen: Surprises | None = None) -> Doubles:
         """Probabilities, or numbers in the targets' units (rows, outputs); what is new in the table
         is told in `seen`."""
         return self.answers(self.means(table, seen))
 
-    def outputs_of(self, x: NDArray[Any]) -> NDArray[np.float64]:
+    def outputs_of(self, x: Array) -> Doubles:
         """The same for prepared inputs (rows, inputs)."""
         return self.answers(self._means_of(x))
 
-    def means(self, table: Table, seen: Surprises | None = None) -> NDArray[np.float64]:
+    def means(self, table: Table, seen: Surprises | None = None) -> Doubles:
         """The members' mean outputs (rows, outputs), for `answers` and `interval_around`."""
         return self._means_of(self.preparation.transform(table, self.dtype, seen))
 
-    def _means_of(self, x: NDArray[Any]) -> NDArray[np.float64]:
+    def _means_of(self, x: Array) -> Doubles:
         # Not all rows at once: the outputs of all members would be larger than the inputs.
         made = [np.empty((0, self.target.outputs))]
         for at in range(0, len(x), 1 << 16):
             made.append(self.ensemble.mean(x[at : at + (1 << 16)]))
         return np.concatenate(made)
 
-    def outputs_of_few(self, x: NDArray[Any]) -> NDArray[np.float64]:
+    def outputs_of_few(self, x: Array) -> Doubles:
         """The same bits for a few rows, sooner: by frozen members, without copies."""
         if self._frozen is None:
             self._frozen = self.ensemble.frozen()
@@ -108,7 +108,7 @@ class TableModel:
         ]
         return self.answers(sum(weighted[1:], weighted[0]))
 
-    def answers(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    def answers(self, outputs: Doubles) -> Doubles:
         """Mean outputs as probabilities, calibrated, or as numbers in the targets' units."""
         if isinstance(self.target, ClassTarget):
             return sharpened(outputs, self.power)
@@ -116,7 +116,7 @@ class TableModel:
 
     def interval(
         self, table: Table, level: float, seen: Surprises | None = None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    ) -> tuple[Doubles, Doubles]:
         """Lower and upper ends (rows, outputs) that hold the truth with probability `level`.
 
         From the errors of rows that were not trained on: as likely for all rows together, not for
@@ -130,9 +130,7 @@ class TableModel:
         self._check_interval(level)
         return self.interval_around(self.means(table, seen), level)
 
-    def interval_around(
-        self, means: NDArray[np.float64], level: float
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def interval_around(self, means: Doubles, level: float) -> tuple[Doubles, Doubles]:
         """The same for rows whose `means` (rows, outputs) are known."""
         residuals = self._check_interval(level)
         assert isinstance(self.target, NumericTarget)
@@ -143,7 +141,7 @@ class TableModel:
             ends.append(self.target.restore(means + np.array(shift)))
         return ends[0], ends[1]
 
-    def _check_interval(self, level: float) -> NDArray[np.float64]:
+    def _check_interval(self, level: float) -> Doubles:
         """The quantiles of the errors, if there is an interval."""
         if not 0 < level < 1:
             raise ValueError(f"interval: found {level}, wanted a share between 0 and 1")
@@ -155,10 +153,10 @@ class TableModel:
 
     # Files ----------------------------------------------------------------------------------------
 
-    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """The arrays, and all else as JSON can hold it."""
         ensembles = self.ensemble.ensembles
-        tensors: dict[str, NDArray[Any]] = {
+        tensors: dict[str, Array] = {
             _parameters(i): ensemble.parameters for i, ensemble in enumerate(ensembles)
         }
         if self.residuals is not None:
@@ -204,7 +202,7 @@ class TableModel:
         return export(self, path, int8=int8)
 
     @classmethod
-    def from_state(cls, tensors: dict[str, NDArray[Any]], config: dict[str, Any]) -> "TableModel":
+    def from_state(cls, tensors: dict[str, Array], config: dict[str, Any]) -> "TableModel":
         """The model that `state` describes; raises for impossible entries."""
         ensembles = []
         for i, (architecture, seeds) in enumerate(

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.dtypes import Array, Doubles
 from .algebra import sine_and_cosine
-from .columns import Array, Column
+from .columns import Column
 from .json_fields import finite, flag, positive, text, texts
 from .scaling import bent, robust_scale, scaled
 from .surprises import Surprises
@@ -72,7 +73,7 @@ class MomentFeature:
             parts.append("day")
         return cls(column.name, center, scale, parts, bool((~np.isfinite(values)).any()), order)
 
-    def transform(self, column: Column, out: NDArray[Any], bend: bool, seen: Surprises) -> None:
+    def transform(self, column: Column, out: Array, bend: bool, seen: Surprises) -> None:
         """Write the inputs into `out` (rows, width)."""
         values = column.moments_as(self.order)
         unknown = ~np.isfinite(values)
@@ -81,13 +82,11 @@ class MomentFeature:
                      int(unknown.sum()), [])  # fmt: skip
         self._write(values, unknown, out, bend)
 
-    def transform_missing(self, out: NDArray[Any]) -> None:
+    def transform_missing(self, out: Array) -> None:
         """The inputs of rows of a table that has no such column."""
         self._write(np.full(len(out), np.nan), np.ones(len(out), bool), out, True)
 
-    def _write(
-        self, values: Array, unknown: NDArray[np.bool_], out: NDArray[Any], bend: bool
-    ) -> None:
+    def _write(self, values: Doubles, unknown: NDArray[np.bool_], out: Array, bend: bool) -> None:
         at = 0
         for part in self.parts:
             if part == "time":

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.dtypes import Array
 from .errors import TableError, listed
 from .features import (
     MAX_CATEGORIES,
@@ -125,7 +126,7 @@ class Preparation:
         ]
         return Preparation(features, self.target, False, self.by_kind)
 
-    def transform(self, table: Table, dtype: str, seen: Surprises | None = None) -> NDArray[Any]:
+    def transform(self, table: Table, dtype: str, seen: Surprises | None = None) -> Array:
         """The network's inputs (rows, inputs); columns are found by name, in any order.
 
         What the training data had not (unseen categories, missing values, missing columns) gets

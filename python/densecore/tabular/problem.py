@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Array
+from .._base.dtypes import Array, Doubles
 from .errors import TableError, counted
 from .preparation import ClassTarget, NumericFeature, NumericTarget, Preparation
 from .reader import Table
@@ -21,6 +21,11 @@ class Problem:
 
     Attributes
     ----------
+    table : Table
+    preparation : Preparation
+        The features and the target, fitted on these rows.
+    table_rows : ndarray (rows,)
+        The numbers of the rows in the table.
     x : ndarray (rows, inputs)
     y : ndarray (rows,) of class numbers, or (rows, outputs) in the targets' own units
     weight : ndarray (rows,) or None
@@ -29,14 +34,16 @@ class Problem:
         Numbers of groups of rows that must not be split.
     left_out : dict
         Columns that are not used, and why.
+    notes : list of str
+        Sentences for the user about the table.
     """
 
     table: Table
     preparation: Preparation
-    rows: NDArray[np.intp]
-    x: NDArray[Any]
-    y: NDArray[Any]
-    weight: Array | None
+    table_rows: NDArray[np.intp]
+    x: Array
+    y: Array
+    weight: Doubles | None
     groups: NDArray[np.int32] | None
     left_out: dict[str, str]
     notes: list[str] = field(default_factory=list)
@@ -55,15 +62,19 @@ class Problem:
         """Raise TableError at the first missing value of a column of use."""
         for feature in self.preparation.features:
             column = self.table.column(feature.name)
-            missing = column.missing()[self.rows]
+            missing = column.missing()[self.table_rows]
             if missing.any():
-                row, count = int(self.rows[np.argmax(missing)]), int(missing.sum())
+                row, count = int(self.table_rows[np.argmax(missing)]), int(missing.sum())
                 more = f" ({count} in the column)" if count > 1 else ""
                 raise TableError(
                     f"{column.where(row)}: the value is missing{more}; --missing learn takes it"
                 )
 
-    def network_targets(self) -> NDArray[Any]:
+    def weight_of(self, rows: Any) -> Doubles | None:
+        """The weights of some rows, by their numbers among these; None if all weigh the same."""
+        return None if self.weight is None else self.weight[rows]
+
+    def network_targets(self) -> Array:
         """The targets that networks are trained on: class numbers, or scaled numbers."""
         target = self.preparation.target
         return self.y if isinstance(target, ClassTarget) else target.scale(self.y)
@@ -71,7 +82,7 @@ class Problem:
     def with_logarithm(self) -> "Problem | None":
         """The same with a target that is learnt as a logarithm; None when it is not to be.
 
-        It is for one target of positive numbers with a long tail.
+        It is for one target without negative numbers and with a long tail.
         """
         target = self.preparation.target
         if not isinstance(target, NumericTarget) or target.outputs > 1 or self.y.min() < 0:
@@ -84,7 +95,7 @@ class Problem:
         if skew < 1:
             return None
         columns = [self.table.column(name) for name in target.names]
-        counting = self.rows if self.weight is None else self.rows[self.weight > 0]
+        counting = self.table_rows if self.weight is None else self.table_rows[self.weight > 0]
         other = NumericTarget.fit(columns, counting, log=True)
         preparation = replace(self.preparation, target=other)
         return replace(self, preparation=preparation)
@@ -97,8 +108,8 @@ def problem_of(
     task: str | None = None,
     ignore: Collection[str] = (),
     categorical: Collection[str] = (),
-    weight: str | NDArray[Any] | None = None,
-    group: str | NDArray[Any] | None = None,
+    weight: str | Array | None = None,
+    group: str | Array | None = None,
     class_weight: str | dict[str, float] | None = None,
     bend: bool = True,
     bins: int = 0,
@@ -108,11 +119,22 @@ def problem_of(
 
     Parameters
     ----------
+    task : {"classification", "regression"}, optional
+        By default the target's contents decide.
+    ignore, categorical : collection of str
+        Columns that are not used; columns whose numbers are categories. None by default.
     weight : column or ndarray (rows,), optional
         How much each row counts, >= 0.
     group : column or ndarray (rows,), optional
         Rows of one group are held out together.
     class_weight : "balanced" or dict of class name to factor, optional
+    bend : bool, default True
+        Whether scaled numbers far from 0 are compressed, see `scaling.bent`.
+    bins : int, default 0
+        Into how many intervals each column of numbers is cut, as inputs besides it; fewer where
+        there would be too many inputs.
+    dtype : {"float32", "float64"}, default "float32"
+        Of x.
 
     Raises
     ------
@@ -168,7 +190,7 @@ def problem_of(
     target: ClassTarget | NumericTarget
     if classification:
         target = class_target
-        y: NDArray[Any] = class_target.labels(columns[0])[rows]
+        y: Array = class_target.labels(columns[0])[rows]
     else:
         target = NumericTarget.fit(columns, counting, log=False)
         y, counted_y = values[rows], values[counting]
@@ -188,13 +210,12 @@ def problem_of(
     if weights is not None:
         weights = weights / weights.mean()
     preparation = Preparation(selection.features, target, bend)
-    bins_wanted = bins
-    bins = affordable_bins(preparation, len(rows), bins)
-    if bins_wanted:
+    affordable = affordable_bins(preparation, len(rows), bins)
+    if bins:  # a recipe with further inputs than the columns' values
         known_weights = None if weights is None else weights[counts]
         notes += learn_means(preparation, table, counting, y[counts], known_weights)
-    if bins:
-        preparation.cut_numbers(table, counting, bins)
+    if affordable:
+        preparation.cut_numbers(table, counting, affordable)
     x = preparation.transform(table, dtype)
     return Problem(
         table,
@@ -225,7 +246,7 @@ def affordable_bins(preparation: Preparation, rows: int, bins: int) -> int:
     return possible if possible >= _FEWEST_BINS else 0
 
 
-def _weights(table: Table, weight: str | NDArray[Any] | None, rows: NDArray[np.intp]) -> Any:
+def _weights(table: Table, weight: str | Array | None, rows: NDArray[np.intp]) -> Any:
     if weight is None:
         return None
     if isinstance(weight, str):
@@ -248,7 +269,7 @@ def _weights(table: Table, weight: str | NDArray[Any] | None, rows: NDArray[np.i
     return values.astype(np.float64)
 
 
-def _groups(table: Table, group: str | NDArray[Any] | None, rows: NDArray[np.intp]) -> Any:
+def _groups(table: Table, group: str | Array | None, rows: NDArray[np.intp]) -> Any:
     if group is None:
         return None
     if isinstance(group, str):
@@ -260,11 +281,11 @@ def _groups(table: Table, group: str | NDArray[Any] | None, rows: NDArray[np.int
 
 
 def _class_factors(
-    target: ClassTarget, labels: NDArray[Any], class_weight: str | dict[str, float]
-) -> Array:
+    target: ClassTarget, labels: Array, class_weight: str | dict[str, float]
+) -> Doubles:
     counts = np.bincount(labels, minlength=len(target.classes)).astype(np.float64)
     if class_weight == "balanced":
-        made: Array = counts.sum() / (len(counts) * np.maximum(counts, 1))
+        made: Doubles = counts.sum() / (len(counts) * np.maximum(counts, 1))
         return made
     if not isinstance(class_weight, dict):
         raise ValueError(

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from .._base.dtypes import Doubles
+
 # From texts of plain numbers to numbers, NaN for what is none.
-Numbers = Callable[[Sequence[str]], Array]
+Numbers = Callable[[Sequence[str]], Doubles]
 
 _NUMBER = r"(?:\d+(?:[.,]\d+)*(?:e[-+]?\d+)?|[.,]\d+)"
 _SIGNED = rf"[-+]?\s?{_NUMBER}"
@@ -258,7 +258,9 @@ def are_ranges(phrases: Sequence[Phrase | None], read: Numbers) -> bool:
     return not known.any() or bool(np.median(high[known] / low[known]) <= _WIDEST)
 
 
-def values(phrases: Sequence[Phrase | None], unit_factors: Sequence[float], read: Numbers) -> Array:
+def values(
+    phrases: Sequence[Phrase | None], unit_factors: Sequence[float], read: Numbers
+) -> Doubles:
     """The numbers (phrases,) that phrases are, NaN for None and for what `read` does not know.
 
     Parameters

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._base.dtypes import Array
 from .._data.interop import is_masked
 from .columns import Column, Contents, points_as_thousands, read_contents
 from .derived import derived
@@ -240,7 +240,7 @@ def table_of(data: Any, names: Sequence[str] | None = None) -> Table:
     return Table("table", columns_of_frame(frame, "table", range(rows), parse=False), rows)
 
 
-def unmasked(values: Any) -> NDArray[Any]:
+def unmasked(values: Any) -> Array:
     """An array whose masked values are missing ones."""
     if not is_masked(values) or not hasattr(values, "filled"):
         return np.asarray(values)
@@ -248,7 +248,7 @@ def unmasked(values: Any) -> NDArray[Any]:
         return np.asarray(values.astype(np.float64).filled(np.nan))
     if values.dtype.kind in "mM":
         return np.asarray(values.filled(np.array("NaT", values.dtype)))
-    words: NDArray[Any] = values.astype(object).data
+    words: Array = values.astype(object).data
     words[np.ma.getmaskarray(values)] = None
     return words
 
@@ -261,7 +261,7 @@ def _frame_of(data: Any, names: Sequence[str] | None) -> tuple[int, Any]:
         if len(lengths) > 1:
             raise ValueError(f"table: found columns of {sorted(lengths)} rows, wanted the same")
         return (lengths.pop() if lengths else 0), {k: unmasked(v) for k, v in data.items()}
-    array: NDArray[Any] = unmasked(data)
+    array: Array = unmasked(data)
     if array.ndim != 2:
         raise ValueError(
             f"table: found an array of {array.ndim} dimensions, wanted (rows, columns). Reshape "

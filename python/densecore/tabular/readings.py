@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._base import core
+from .._base.dtypes import Array, Doubles
 from .json_fields import flag, positive, text
 from .quantities import FAMILIES, Phrase, are_ranges, phrase, values
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -41,12 +39,12 @@ class Reading:
     units: tuple[tuple[str, float], ...] = ()
     phrases: bool = False
 
-    def numbers(self, texts: Sequence[str]) -> Array:
+    def numbers(self, texts: Sequence[str]) -> Doubles:
         """The numbers that texts are (texts,); NaN for those that are none."""
         if self.phrases:
             return self._of_phrases([_phrase(cell) for cell in texts])
         if not self.units:
-            values: Array = core.DelimitedText.of_texts(list(texts)).numbers(
+            values: Doubles = core.DelimitedText.of_texts(list(texts)).numbers(
                 0, self.decimal, self.thousands, self.signs, most_texts=len(texts)
             )[0]
             return values
@@ -57,10 +55,10 @@ class Reading:
             bare.append("" if taken is None else taken[0])
             if taken is not None:
                 factor[i] = factors.get(_common(taken[1]), np.nan)
-        read: Array = Reading(self.decimal, self.thousands, True).numbers(bare) * factor
+        read: Doubles = Reading(self.decimal, self.thousands, True).numbers(bare) * factor
         return read
 
-    def _of_phrases(self, found: Sequence[Phrase | None]) -> Array:
+    def _of_phrases(self, found: Sequence[Phrase | None]) -> Doubles:
         factors = dict(self.units)
         of_unit = [
             factors.get(_common(one.unit), np.nan)
@@ -189,8 +187,8 @@ def _common(unit: str) -> str:
 
 
 def with_units(
-    levels: Sequence[str], counts: NDArray[Any], most_others: float
-) -> tuple[Reading, Array] | None:
+    levels: Sequence[str], counts: Array, most_others: float
+) -> tuple[Reading, Doubles] | None:
     """The spelling of different texts that are numbers with units, and the numbers.
 
     Parameters
@@ -231,7 +229,7 @@ def with_units(
 _DIRECTION = re.compile(r"°?\s*[nsew]")
 
 
-def with_percent(levels: Sequence[str], read: Array) -> tuple[Reading, Array] | None:
+def with_percent(levels: Sequence[str], read: Doubles) -> tuple[Reading, Doubles] | None:
     """Texts of which some are percent and others shares of 1 (45 % and 0.45), as shares; None when
     they are not both.
 
@@ -258,8 +256,8 @@ _PERCENT_SIGN = re.compile(r"%\s*\Z")
 
 
 def with_phrases(
-    levels: Sequence[str], counts: NDArray[Any], most_others: float
-) -> tuple[Reading, Array] | None:
+    levels: Sequence[str], counts: Array, most_others: float
+) -> tuple[Reading, Doubles] | None:
     """The spelling of different texts that are numbers as people write them, and the numbers; see
     `with_units` for the parameters."""
     known = [i for i, level in enumerate(levels) if not core.is_missing_marker(level)]
@@ -329,7 +327,7 @@ def _factors(rows: dict[str, int], total: int, most_others: float) -> dict[str, 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 
 
-def compact_dates(values: Array) -> Array:
+def compact_dates(values: Doubles) -> Doubles:
     """Seconds of numbers that spell dates (20210131); NaN for others."""
     known = np.isfinite(values) & (values >= _FIRST_YEAR * 1e4) & (values < _LAST_YEAR * 1e4)
     known &= values == np.floor(values)
@@ -340,6 +338,6 @@ def compact_dates(values: Array) -> Array:
     first = months.astype("datetime64[M]").astype("datetime64[D]")
     after = (months + 1).astype("datetime64[M]").astype("datetime64[D]")
     known &= day <= (after - first).astype(np.int64)
-    seconds: Array = ((first.astype(np.int64) + day - 1) * 86400.0).astype(np.float64)
+    seconds: Doubles = ((first.astype(np.int64) + day - 1) * 86400.0).astype(np.float64)
     seconds[~known] = np.nan
     return seconds

@@ -33,8 +33,8 @@ class Recipe:
     for_classes, for_numbers : Settings
         The settings that differ by the task.
     scale_rate : float
-        The learning rate of the inputs' factors, a `Scale` before all other layers, in those of the
-        others; 0: there are none.
+        The learning rate of the inputs' factors (a `Scale` before the dense layers) as a multiple
+        of the others'; 0: there are no factors.
     """
 
     name: str
@@ -193,7 +193,8 @@ class Kind:
     hidden: tuple[int, ...] = ()
 
     def of(self, recipe: Recipe) -> Recipe:
-        """The recipe of these networks; what was asked for by name stays."""
+        """The recipe of these networks. An activation that was asked for by name stays; `hidden`,
+        `dropout` and `label_smoothing` of the kind come first."""
 
         def changed(settings: Settings) -> Settings:
             dropout = settings.dropout if self.dropout is None else self.dropout

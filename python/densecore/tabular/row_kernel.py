@@ -4,11 +4,11 @@ The numbers have the bits of `Preparation.transform`.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.dtypes import Array
 from .features import LINE_ENDS, NumericFeature
 from .preparation import Preparation
 from .scaling import bent, scaled
@@ -66,7 +66,7 @@ class RowKernel:
             return None
         return cls(numbers, [place[f.name] for f in numbers], preparation.places())
 
-    def __call__(self, values: NDArray[Any], bend: bool, dtype: str) -> NDArray[Any]:
+    def __call__(self, values: Array, bend: bool, dtype: str) -> Array:
         """The inputs (rows, inputs) of values (rows, columns)."""
         chosen = values[:, self.columns].astype(np.float64, copy=False)
         out = np.empty((len(values), self.width), dtype)

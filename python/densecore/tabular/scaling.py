@@ -6,17 +6,14 @@ otherwise an input of 20 where it is not (Holzmüller, Grinsztajn & Steinwart, B
 NeurIPS 2024).
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from .._base.dtypes import Array, Doubles
 
 BEND = 3.0
 
 
-def robust_scale(values: Array) -> tuple[float, float]:
+def robust_scale(values: Doubles) -> tuple[float, float]:
     """Center and scale of numbers (rows,), of which NaN and infinities do not count.
 
     The scale is the distance of the quartiles; of those of the different values when they are the
@@ -38,15 +35,15 @@ def robust_scale(values: Array) -> tuple[float, float]:
     return 2 * center, max(min(2 * spread, np.finfo(float).max), 1e-300)
 
 
-def scaled(values: Array, center: float | Array, scale: float | Array) -> Array:
+def scaled(values: Doubles, center: float | Doubles, scale: float | Doubles) -> Doubles:
     """(values - center) / scale, within ±1e15; NaN stays."""
     # Bent, 1e15 is 3 to the last bit already; infinity would be NaN.
     with np.errstate(over="ignore", invalid="ignore"):
-        z: Array = (values - center) / scale
+        z: Doubles = (values - center) / scale
     return np.clip(z, -1e15, 1e15, out=z)
 
 
-def bent(z: NDArray[Any]) -> NDArray[Any]:
+def bent(z: Array) -> Array:
     """z / sqrt(1 + (z / 3)²)."""
     share = z / BEND
     # Not hypot: its last bit depends on the processor's C library.

@@ -1,24 +1,22 @@
 """How good predictions are: the numbers that a report shows, and their uncertainty."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.dtypes import Array, Doubles
 from .algebra import exp, log
 
-Array = NDArray[np.float64]
 Labels = NDArray[np.int32]
 
 SMALLEST_PROBABILITY = 1e-15
 
 
-def _weights(weight: Array | None, rows: int) -> Array:
+def _weights(weight: Doubles | None, rows: int) -> Doubles:
     return np.ones(rows) if weight is None else weight
 
 
 def class_scores(
-    probabilities: Array, labels: Labels, weight: Array | None = None
+    probabilities: Doubles, labels: Labels, weight: Doubles | None = None
 ) -> dict[str, float]:
     """Accuracy, log-loss, AUC, F1, balanced accuracy of probabilities (rows, classes).
 
@@ -50,7 +48,7 @@ def class_scores(
     }
 
 
-def area_under_curve(score: Array, positive: NDArray[np.bool_], weight: Array) -> float:
+def area_under_curve(score: Doubles, positive: NDArray[np.bool_], weight: Doubles) -> float:
     """The chance that a positive row scores higher than a negative one; ties count half."""
     up, down = float(weight[positive].sum()), float(weight[~positive].sum())
     if not up or not down:
@@ -63,7 +61,9 @@ def area_under_curve(score: Array, positive: NDArray[np.bool_], weight: Array) -
     return float((ups * (below + downs / 2)).sum() / (up * down))
 
 
-def number_scores(predicted: Array, truth: Array, weight: Array | None = None) -> dict[str, float]:
+def number_scores(
+    predicted: Doubles, truth: Doubles, weight: Doubles | None = None
+) -> dict[str, float]:
     """RMSE, MAE and R² of predicted numbers (rows,); R² is NaN when the truth is constant."""
     w = _weights(weight, len(truth))
     error = predicted - truth
@@ -103,17 +103,17 @@ def check_metric(name: str, classification: bool) -> None:
 # Calibration -------------------------------------------------------------------------------------
 
 
-def sharpened(probabilities: NDArray[Any], power: float) -> Array:
+def sharpened(probabilities: Array, power: float) -> Doubles:
     """Probabilities to a power, so that each row sums to 1: temperature 1 / power."""
     # A single row waits for this: np.clip takes three times as long.
     logs = log(np.minimum(np.maximum(probabilities, SMALLEST_PROBABILITY), 1)) * power
     logs -= logs.max(axis=1, keepdims=True)
     raised = exp(logs)
-    scaled: Array = raised / raised.sum(axis=1, keepdims=True)
+    scaled: Doubles = raised / raised.sum(axis=1, keepdims=True)
     return scaled
 
 
-def best_power(probabilities: Array, labels: Labels, weight: Array | None = None) -> float:
+def best_power(probabilities: Doubles, labels: Labels, weight: Doubles | None = None) -> float:
     """The power of `sharpened` with the smallest log-loss, by golden section (the loss is convex
     in the power). From 0.2 to 5.
 
@@ -149,7 +149,7 @@ def best_power(probabilities: Array, labels: Labels, weight: Array | None = None
 
 
 def calibration_error(
-    probabilities: Array, labels: Labels, weight: Array | None = None, bins: int = 10
+    probabilities: Doubles, labels: Labels, weight: Doubles | None = None, bins: int = 10
 ) -> float:
     """Expected calibration error: how far confidence is from accuracy, over bins of confidence."""
     confidence = probabilities.max(axis=1)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .._base.lazy import imports
 from .columns import Column
-from .derived import parts_of
+from .derived import derived_columns
 from .errors import TableError, counted, listed
 from .features import (
     MAX_CATEGORIES,
@@ -89,7 +89,11 @@ def select(
                 reason = f"the same as '{seen[key]}'"
             else:
                 seen[key] = name
-        parts = parts_of(column, rows) if column.kind == "texts" and name not in categorical else []
+        parts = (
+            derived_columns(column, rows)
+            if column.kind == "texts" and name not in categorical
+            else []
+        )
         if parts and _add_parts(chosen, column, parts, rows, ignore, seen):
             if reason is not None or len(column.texts()[1]) > max_categories:
                 continue

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.dtypes import Array, Doubles
 from .features import MAX_CATEGORIES, CategoricalFeature, category_counts
 from .folds import Indices
 from .scaling import bent
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from .problem import Problem
     from .reader import Table
 
-Array = NDArray[np.float64]
 
 # Texts of fewer rows have no other input then. With one that says which text it is, the rows of a
 # part would be told by what the mean leaves out: it is small where their own targets are large.
@@ -39,8 +39,8 @@ _OTHER_PARTS = 8
 
 
 def learn_means(
-    preparation: "Preparation", table: "Table", rows: NDArray[np.intp], y: Array,
-    weight: Array | None,
+    preparation: "Preparation", table: "Table", rows: NDArray[np.intp], y: Doubles,
+    weight: Doubles | None,
 ) -> list[str]:  # fmt: skip
     """Give columns of many texts inputs for the means of a target; a note on each.
 
@@ -83,7 +83,7 @@ def learn_means(
     return notes
 
 
-def outside_means(problem: "Problem", parts: list[Indices]) -> NDArray[Any]:
+def outside_means(problem: "Problem", parts: list[Indices]) -> Array:
     """The problem's inputs, with means of which no row has said anything about itself."""
     if not any(_has_means(feature) for feature in problem.preparation.features):
         return problem.x
@@ -93,7 +93,7 @@ def outside_means(problem: "Problem", parts: list[Indices]) -> NDArray[Any]:
 
 
 def write_outside_means(
-    preparation: "Preparation", problem: "Problem", parts: list[Indices], x: NDArray[Any]
+    preparation: "Preparation", problem: "Problem", parts: list[Indices], x: Array
 ) -> None:
     """The same, into inputs x (rows, inputs) of a preparation."""
     rows = len(x)
@@ -106,7 +106,7 @@ def write_outside_means(
         if not _has_means(feature) or truth is None:
             continue
         assert isinstance(feature, CategoricalFeature)
-        places = feature.places_of_means(problem.table.column(feature.name))[problem.rows]
+        places = feature.places_of_means(problem.table.column(feature.name))[problem.table_rows]
         count = len(feature.means)
         at = inputs[-truth.shape[1] :]
         for number in np.unique(part_of):
@@ -119,25 +119,25 @@ def _has_means(feature: Any) -> bool:
     return isinstance(feature, CategoricalFeature) and bool(feature.means)
 
 
-def _truth(preparation: "Preparation", y: NDArray[Any]) -> Array | None:
+def _truth(preparation: "Preparation", y: Array) -> Doubles | None:
     """The numbers that are averaged (rows, outputs); None for too many classes."""
     target = preparation.target
     if not isinstance(target, ClassTarget):
         return target.scale(y)
     if target.outputs > _MOST_CLASSES:
         return None
-    indicators: Array = np.eye(target.outputs)[y]
+    indicators: Doubles = np.eye(target.outputs)[y]
     return indicators[:, 1:] if target.outputs == 2 else indicators
 
 
-def _sums(places: NDArray[np.intp], values: Array, count: int) -> Array:
+def _sums(places: NDArray[np.intp], values: Doubles, count: int) -> Doubles:
     """The sum of the rows' values of each category, and of all other rows, (rows, outputs)."""
     return np.column_stack(
         [np.bincount(places, weights=each, minlength=count + 1) for each in values.T]
     )
 
 
-def _noise(places: NDArray[np.intp], truth: Array, w: Array, count: int) -> Array:
+def _noise(places: NDArray[np.intp], truth: Doubles, w: Doubles, count: int) -> Doubles:
     """The variance within categories as a multiple of that between them (outputs,), which is
     with how many rows of the mean of all a category's own rows are mixed."""
     n = _sums(places, w[:, np.newaxis], count)
@@ -151,15 +151,17 @@ def _noise(places: NDArray[np.intp], truth: Array, w: Array, count: int) -> Arra
     chance = math.sqrt(2 * groups * (1 + groups / max(len(places) - groups, 1)))
     between -= 2 * chance * within
     between /= max(float(n.sum() - (n**2).sum() / n.sum()), 1e-300)
-    noise: Array = np.clip(within / np.maximum(between, 1e-12), 1.0, _MOST_NOISE)
+    noise: Doubles = np.clip(within / np.maximum(between, 1e-12), 1.0, _MOST_NOISE)
     return noise
 
 
-def _means(places: NDArray[np.intp], truth: Array, w: Array, count: int, noise: Array) -> Array:
+def _means(
+    places: NDArray[np.intp], truth: Doubles, w: Doubles, count: int, noise: Doubles
+) -> Doubles:
     """By how much each category's mean is above that of all, as far as it is known (categories and
     0 for all else, outputs)."""
     mean = np.average(truth, axis=0, weights=w)
     n = _sums(places, w[:, np.newaxis], count)
-    found: Array = _sums(places, (truth - mean) * w[:, np.newaxis], count) / (n + noise)
+    found: Doubles = _sums(places, (truth - mean) * w[:, np.newaxis], count) / (n + noise)
     found[-1] = 0
     return found

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.dtypes import Array, Doubles
 from .algebra import expm1, log1p
-from .columns import Array, Column, refuse_text
+from .columns import Column, refuse_text
 from .errors import TableError, counted
 from .json_fields import finite, flag, positive, text, texts
 from .words import boolean, booleans_and_digits, category_key, spelled_alike
@@ -165,7 +166,7 @@ class NumericTarget:
             log,
         )
 
-    def limit(self, values: Array, beyond: float) -> None:
+    def limit(self, values: Doubles, beyond: float) -> None:
         """Keep predictions in the range of values (rows, outputs) and beyond it by a share of its
         length; what is never negative stays so."""
         low, high = values.min(axis=0), values.max(axis=0)
@@ -173,7 +174,9 @@ class NumericTarget:
         self.low = np.where(low >= 0, np.maximum(low - more, 0), low - more).tolist()
         self.high = np.where(high <= 0, np.minimum(high + more, 0), high + more).tolist()
 
-    def stretched(self, answers: Array, truth: Array, weight: Array | None) -> "NumericTarget":
+    def stretched(
+        self, answers: Doubles, truth: Doubles, weight: Doubles | None
+    ) -> "NumericTarget":
         """The same with other means and scales, for which answers (rows, outputs) of networks that
         have not seen the rows are neither too far from their mean nor too near to it: least
         squares, of which a few rows say little. `truth` is in the scale of `self`."""
@@ -192,7 +195,7 @@ class NumericTarget:
         return made
 
     @staticmethod
-    def values(columns: Sequence[Column]) -> Array:
+    def values(columns: Sequence[Column]) -> Doubles:
         """The targets in their own units (rows, outputs); NaN where missing.
 
         Raises
@@ -215,15 +218,15 @@ class NumericTarget:
             made.append(values)
         return np.column_stack(made)
 
-    def scale(self, values: Array) -> Array:
+    def scale(self, values: Doubles) -> Doubles:
         """From the targets' own units (rows, outputs) to what the network learns."""
         inner = log1p(values) if self.log else values
-        scaled: Array = (inner - np.array(self.means)) / np.array(self.scales)
+        scaled: Doubles = (inner - np.array(self.means)) / np.array(self.scales)
         return scaled
 
-    def restore(self, scaled: NDArray[Any]) -> Array:
+    def restore(self, scaled: Array) -> Doubles:
         """From the network's outputs (rows, outputs) to the targets' own units."""
-        inner: Array = scaled.astype(np.float64) * np.array(self.scales) + np.array(self.means)
+        inner: Doubles = scaled.astype(np.float64) * np.array(self.scales) + np.array(self.means)
         if self.log:
             with np.errstate(over="ignore"):
                 inner = expm1(inner) * self.factor

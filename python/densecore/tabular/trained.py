@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._base import core
+from .._base.dtypes import Array, Doubles
 from .._base.lazy import imports
 from .folds import Indices
 from .model import TableModel
@@ -39,8 +39,8 @@ class Trained:
     errors: dict[str, dict[str, float]]
     baselines: dict[str, dict[str, dict[str, float]]]
     rows: Indices
-    predicted: NDArray[np.float64]
-    truth: NDArray[Any]
+    predicted: Doubles
+    truth: Array
     seconds: float
     notes: list[str] = field(default_factory=list)
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._base.dtypes import Array, Doubles
 from ..distributed.group import group_of
 from .baselines import linear_predictions
 from .blend import best_share, share_of_first, shares_of_kinds
@@ -34,12 +34,13 @@ from .trained import Trained, card_of
 
 # The share of the epochs that the trial of a logarithmic target takes.
 _TRIAL = 0.25
-# A line goes on beyond the targets of the training rows: so far, in their range, if it were alone.
+# By how much of the targets' range predictions may exceed it, times the linear model's share.
 _BEYOND = 0.5
-_EXACT_BASELINE = 2e7  # numbers of inputs, up to which the linear model has its own
+# Elements of x up to which the linear baseline gets inputs of its own, without compressed numbers.
+_EXACT_BASELINE = 2e7
 
 
-def parts_of(problem: Problem, recipe: Recipe, seed: int) -> list[Indices]:
+def held_out_parts(problem: Problem, recipe: Recipe, seed: int) -> list[Indices]:
     """The rows that are held out, part by part.
 
     Raises
@@ -86,7 +87,7 @@ def fit(
     Parameters
     ----------
     metric : str, optional
-        What the best epoch is told by, where the core knows it (accuracy), and what is shown first.
+        It is shown first. An accuracy also decides which epoch is best, where else the loss does.
     time_limit : float, optional
         Seconds for the training: fewer epochs, then fewer members, than the recipe has.
     linear : bool, default True
@@ -105,20 +106,20 @@ def fit(
     if metric is not None:
         check_metric(metric, classification)
     recipe = recipe.for_rows(len(problem.x))
-    parts = parts_of(problem, recipe, seed)
+    parts = held_out_parts(problem, recipe, seed)
     notes: list[str] = []
     problem = replace(problem, x=outside_means(problem, parts))
     outputs = problem.preparation.target.outputs
     weight = None if problem.weight is None else problem.weight.astype(recipe.dtype)
-    monitor = _monitor(metric, recipe)
+    monitor = _accuracy_key(metric, recipe)
     smallest = len(problem.x) - max(len(part) for part in parts)
     epochs = recipe.epochs_for(smallest)
 
     def run(one: Problem, chosen: Recipe, over: list[Indices], count: int, tell: Any) -> Committee:
-        made = one.preparation
+        inputs = one.preparation
         return train(chosen, one.x, one.network_targets(), outputs, classification, over, seed,
                      weight=weight, monitor=monitor, epochs=count, progress=tell,
-                     numbers=made.numbers, bins=made.bins, lines=made.lines,
+                     numbers=inputs.numbers, bins=inputs.bins, lines=inputs.lines,
                      executor=executor, comm=comm)  # fmt: skip
 
     if time_limit is not None:
@@ -127,6 +128,7 @@ def fit(
             lambda over: run(problem, recipe.single(), over, 1, None),
             notes, comm,
         )  # fmt: skip
+    # Whether to learn the logarithm of a target with a long tail: by a short trial of both.
     other = problem.with_logarithm()
     if other is not None:
         trial = max(MIN_EPOCHS, round(_TRIAL * epochs))
@@ -137,35 +139,36 @@ def fit(
             rows, predicted, _ = out_of_fold(run(one, single, over, trial, None), one.x, over)
             restored = one.preparation.target.restore(predicted[0])  # type: ignore[union-attr]
             errors.append(number_scores(restored[:, 0], one.y[rows, 0])["rmse"])
-        if errors[1] < 0.98 * errors[0]:
+        if errors[1] < 0.98 * errors[0]:  # smaller gains may be chance
             problem = other
             notes.append("the target is learnt as a logarithm, which was better in a trial")
-    ensemble = run(problem, recipe, parts, epochs, progress)
-    _refuse_divergence(problem, ensemble)
-    rows, by_kind, variance = out_of_fold(ensemble, problem.x, parts)
-    outside: NDArray[np.float64] = by_kind.mean(axis=0)
+    committee = run(problem, recipe, parts, epochs, progress)
+    _refuse_divergence(problem, committee)
+    rows, by_kind, variance = out_of_fold(committee, problem.x, parts)
+    outside: Doubles = by_kind.mean(axis=0)
     if len(by_kind) > 2 or (len(by_kind) == 2 and not classification):
-        ensemble, outside = _weighted(problem, ensemble, rows, by_kind, notes)
+        committee, outside = _weighted(problem, committee, rows, by_kind, notes)
     if recipe.extras:
-        better = optimism(ensemble, recipe, classification, monitor)
+        too_small = optimism(committee, recipe, classification, monitor)
         if not classification:
-            better *= outputs  # the loss is the mean over them
-        ensemble, outside = _blended(
-            problem, ensemble, parts, rows, outside, variance, better, notes
+            too_small *= outputs  # the loss is the mean over them
+        committee, outside = _blended(
+            problem, committee, parts, rows, outside, variance, too_small, notes
         )
-    model, predicted = _model_of(problem, ensemble, rows, outside)
-    truth = problem.y[rows]
-    w = None if problem.weight is None else problem.weight[rows]
-    scores = _scores(problem, predicted, truth, w)
-    made = Trained(model, ensemble.history, scores, _errors(problem, predicted, truth, w, seed), {},
-                   rows, predicted, truth, 0.0, notes)  # fmt: skip
-    made.baselines = _baselines(problem, parts, rows, truth, w, seed, weight, linear)
-    made.seconds = time.perf_counter() - start
-    model.card = card_of(problem, recipe, seed, epochs, parts, made)
-    return made
+    model, predicted = _model_of(problem, committee, rows, outside)
+    truth, row_weights = problem.y[rows], problem.weight_of(rows)
+    scores = _scores(problem, predicted, truth, row_weights)
+    errors_of_scores = _errors(problem, predicted, truth, row_weights, seed)
+    baselines = _baselines(problem, parts, rows, truth, row_weights, seed, weight, linear)
+    seconds = time.perf_counter() - start
+    trained = Trained(model, committee.history, scores, errors_of_scores, baselines,
+                      rows, predicted, truth, seconds, notes)  # fmt: skip
+    model.card = card_of(problem, recipe, seed, epochs, parts, trained)
+    return trained
 
 
-def _monitor(metric: str | None, recipe: Recipe) -> str:
+def _accuracy_key(metric: str | None, recipe: Recipe) -> str:
+    """The name of the accuracy where that decides which epoch is best; "": the loss decides."""
     if metric in ("accuracy", "f1", "balanced_accuracy"):
         return "val_categorical_accuracy" if recipe.label_smoothing else "val_accuracy"
     return ""
@@ -212,13 +215,13 @@ def _within(
     return recipe.with_networks(members), count, parts
 
 
-def _refuse_divergence(problem: Problem, ensemble: Committee) -> None:
-    if not ensemble.is_finite():
+def _refuse_divergence(problem: Problem, committee: Committee) -> None:
+    if not committee.is_finite():
         raise ValueError(
             f"{problem.table.path}: training diverged (parameters are not finite); try a smaller "
             "--learning-rate"
         )
-    history = ensemble.history
+    history = committee.history
     if not np.isfinite(history["val_loss"]).any():
         raise ValueError(
             f"{problem.table.path}: training diverged (the loss is "
@@ -228,14 +231,14 @@ def _refuse_divergence(problem: Problem, ensemble: Committee) -> None:
 
 def _weighted(
     problem: Problem,
-    ensemble: Committee,
+    committee: Committee,
     rows: Indices,
-    by_kind: NDArray[np.float64],
+    by_kind: Doubles,
     notes: list[str],
-) -> tuple[Committee, NDArray[np.float64]]:
-    """The kinds of networks with their shares, and what they said together of unseen rows."""
+) -> tuple[Committee, Doubles]:
+    """The kinds of networks with their shares, and their joint predictions of unseen rows."""
     truth = problem.network_targets()[rows]
-    weight = None if problem.weight is None else problem.weight[rows]
+    weight = problem.weight_of(rows)
     if len(by_kind) == 2:
         share = share_of_first(by_kind[0], by_kind[1], truth, weight)
         shares = [share, 1 - share]
@@ -244,63 +247,66 @@ def _weighted(
     kept = [kind for kind, share in enumerate(shares) if share or len(by_kind) == 2]
     if len(kept) < len(by_kind):
         notes.append(f"{len(kept)} of {len(by_kind)} kinds of networks have a share")
-    outside: NDArray[np.float64] = sum(
+    outside: Doubles = sum(
         (shares[kind] * by_kind[kind] for kind in kept[1:]), shares[kept[0]] * by_kind[kept[0]]
     )
-    return Committee([ensemble.ensembles[k] for k in kept], [shares[k] for k in kept]), outside
+    return Committee([committee.ensembles[k] for k in kept], [shares[k] for k in kept]), outside
 
 
 def _blended(
     problem: Problem,
-    ensemble: Committee,
+    committee: Committee,
     parts: list[Indices],
     rows: Indices,
-    outside: NDArray[np.float64],
-    variance: NDArray[np.float64],
-    better: float,
+    outside: Doubles,
+    variance: Doubles,
+    too_small: float,
     notes: list[str],
-) -> tuple[Committee, NDArray[np.float64]]:
-    """The networks and what they said of unseen rows, with a linear model where that helps."""
-    made, y, target = problem.preparation, problem.network_targets(), problem.preparation.target
-    linear = fit_linear(made, problem.x, y, target.outputs, problem.classification, parts,
+) -> tuple[Committee, Doubles]:
+    """The networks and their predictions of unseen rows, with a linear model where that helps.
+
+    Where there is a linear model, also one whose share is 0, the limits of the target's predictions
+    are set, in place.
+    """
+    preparation, y = problem.preparation, problem.network_targets()
+    target = preparation.target
+    linear = fit_linear(preparation, problem.x, y, target.outputs, problem.classification, parts,
                         problem.weight)  # fmt: skip
     if linear is None:
-        return ensemble, outside
-    weight = None if problem.weight is None else problem.weight[rows]
+        return committee, outside
+    weight = problem.weight_of(rows)
     share = best_share(
-        outside, variance, better, linear.outside, y[rows], problem.classification, weight
+        outside, variance, too_small, linear.outside, y[rows], problem.classification, weight
     )
     if isinstance(target, NumericTarget) and not target.log:
         known = problem.y if problem.weight is None else problem.y[problem.weight > 0]
         target.limit(known, _BEYOND * share)
     if not share:
-        return ensemble, outside
+        return committee, outside
     notes.append(f"a linear model has a share of {share:.0%} in the predictions")
-    model = build_linear(linear, problem.classification, ensemble.dtype)
-    return ensemble.with_linear(model, share), (1 - share) * outside + share * linear.outside
+    model = build_linear(linear, problem.classification, committee.dtype)
+    return committee.with_linear(model, share), (1 - share) * outside + share * linear.outside
 
 
 def _model_of(
-    problem: Problem, ensemble: Committee, rows: Indices, outside: NDArray[np.float64]
-) -> tuple[TableModel, NDArray[np.float64]]:
-    """The model, calibrated on what its members said of unseen rows, and that in the target's
-    units."""
-    target = problem.preparation.target
+    problem: Problem, committee: Committee, rows: Indices, outside: Doubles
+) -> tuple[TableModel, Doubles]:
+    """The model, calibrated on its members' predictions of unseen rows, and these predictions in
+    the target's units."""
+    target, weight = problem.preparation.target, problem.weight_of(rows)
     if isinstance(target, ClassTarget):
-        weight = None if problem.weight is None else problem.weight[rows]
         power = best_power(outside, problem.y[rows], weight)
-        return TableModel(ensemble, problem.preparation, power), sharpened(outside, power)
-    weight = None if problem.weight is None else problem.weight[rows]
+        return TableModel(committee, problem.preparation, power), sharpened(outside, power)
     target = target.stretched(outside, target.scale(problem.y[rows]), weight)
     if target.log:
         target.factor = _factor(target, outside, problem.y[rows])
     errors = target.scale(problem.y[rows]) - outside
     residuals = np.quantile(errors, np.linspace(0, 1, RESIDUAL_QUANTILES), axis=0)
     preparation = replace(problem.preparation, target=target)
-    return TableModel(ensemble, preparation, residuals=residuals), target.restore(outside)
+    return TableModel(committee, preparation, residuals=residuals), target.restore(outside)
 
 
-def _factor(target: NumericTarget, outside: NDArray[np.float64], truth: NDArray[Any]) -> float:
+def _factor(target: NumericTarget, outside: Doubles, truth: Array) -> float:
     """The factor of the predictions: by least squares, from 0.8 to 1.25."""
     plain = target.restore(outside)
     square = float((plain**2).sum())
@@ -308,7 +314,7 @@ def _factor(target: NumericTarget, outside: NDArray[np.float64], truth: NDArray[
 
 
 def _scores(
-    problem: Problem, predicted: NDArray[np.float64], truth: NDArray[Any], weight: Any
+    problem: Problem, predicted: Doubles, truth: Array, weight: Any
 ) -> dict[str, dict[str, float]]:
     target = problem.preparation.target
     if isinstance(target, ClassTarget):
@@ -322,7 +328,7 @@ def _scores(
 
 
 def _errors(
-    problem: Problem, predicted: NDArray[np.float64], truth: NDArray[Any], weight: Any, seed: int
+    problem: Problem, predicted: Doubles, truth: Array, weight: Any, seed: int
 ) -> dict[str, dict[str, float]]:
     """Standard errors of the scores."""
     n = len(truth)
@@ -355,7 +361,7 @@ def _baselines(
     problem: Problem,
     parts: list[Indices],
     rows: Indices,
-    truth: NDArray[Any],
+    truth: Array,
     weight: Any,
     seed: int,
     network_weight: Any,
@@ -380,7 +386,7 @@ def _baselines(
             return found
     if x.size <= _EXACT_BASELINE and problem.preparation.bend:
         straight = problem.preparation.unbent()
-        x = straight.transform(problem.table, str(x.dtype))[problem.rows]
+        x = straight.transform(problem.table, str(x.dtype))[problem.table_rows]
         write_outside_means(straight, problem, parts, x)
     predicted = linear_predictions(x, problem.y, target.outputs, problem.classification, parts,
                                    seed, network_weight)  # fmt: skip
