@@ -26,7 +26,7 @@ def make(metrics: list[str] | None = None, optimizer: Any = "sgd") -> dc.Sequent
 
 
 class Script(cb.Callback):
-    """Puts a number of one's own choice into each epoch's logs, under the name `score_loss`."""
+    """Puts a given number into each epoch's logs, under the name `score_loss`."""
 
     def __init__(self, values: list[float], name: str = "own") -> None:
         super().__init__()

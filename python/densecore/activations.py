@@ -108,7 +108,7 @@ class Activation(Fixed):
         return ("relu_general" if self.name == "relu" else self.name), values
 
     def _traced(self, z: Traced) -> Traced:
-        """f(z) within a loss of one's own, with its derivative."""
+        """f(z) within a custom loss, with its derivative."""
         name, parameters = self._kernel()
         value = np.require(z.value, np.float64, ["C", "A"])
         rows = value.reshape(-1, value.shape[-1]) if value.ndim else value.reshape(1, 1)

@@ -63,7 +63,7 @@ def batch_flatten(x: Any) -> Any:
 
 
 def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
-    """The scalar products of rows (rows, 1); of vectors only."""
+    """The scalar products of rows (rows, 1), of vectors only: `axes` has no effect."""
     return np.sum(x * y, axis=-1, keepdims=True)
 
 

@@ -1,4 +1,4 @@
-"""Threads, ISA levels, and what this build of the library is."""
+"""Threads, ISA levels, and facts about this build of the library."""
 
 import platform
 import sys

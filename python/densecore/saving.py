@@ -112,7 +112,7 @@ def deserialize_keras_object(
     ----------
     config : dict
     custom_objects : dict, optional
-        Classes and functions of one's own by their names.
+        Custom classes and functions by their names.
     safe_mode : bool, default True
         Accepted for Keras's sake, and without effect: nothing is ever executed.
 

@@ -104,7 +104,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         ("model.plot() draws a model, history.plot() a training", "visualization"),
         ("densecore takes the place of Keras itself: import densecore as keras", "keras"),
         ("gradients come from the core: out = model.forward(x), then model.backward(gradient of "
-         "the loss by out) and model.apply_gradients() make a loop of one's own",
+         "the loss by out) and model.apply_gradients() make a custom loop",
          "GradientTape"),
         (_TENSORS, "function constant Tensor convert_to_tensor cast math nn "
          "reduce_* linalg Module Function Operation StatelessScope "

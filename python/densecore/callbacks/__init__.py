@@ -1,9 +1,9 @@
-"""Callbacks with Keras's names: what happens during training besides training.
+"""Callbacks with Keras's names: hooks of training, evaluation and prediction.
 
 >>> import densecore as dc
 >>> stop = dc.callbacks.EarlyStopping("val_loss", patience=5, restore_best_weights=True)
 
-They are given to ``fit(callbacks=[...])``. A class of one's own derives from `Callback`.
+They are given to ``fit(callbacks=[...])``. A custom class derives from `Callback`.
 """
 
 from typing import TYPE_CHECKING

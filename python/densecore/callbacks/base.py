@@ -22,7 +22,7 @@ _BATCH_HOOKS = {
 
 
 class Callback:
-    """Base class: override what is of interest; the rest does nothing.
+    """Base class: its hooks do nothing; override those that are needed.
 
     `fit` calls the hooks of epochs from the loop in the core. A hook of training batches in any
     callback makes `fit` go through the batches in Python instead: the same bits, but a few

@@ -1,4 +1,4 @@
-"""Keras's layers, from their configuration: what each class of Keras is here."""
+"""Keras's layers, from their configurations: for each class of Keras the layer here."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -316,7 +316,7 @@ def _lookup(kind: Callable[..., layers.Layer], text: bool) -> Callable[[Config],
     return make
 
 
-# Keras's class: what makes the layer of its configuration. What a function leaves in it is refused.
+# Keras's class → the function that makes the layer. Entries that it does not read are refused.
 _LAYERS: dict[str, Callable[[Config], layers.Layer]] = {
     "Activation": lambda c: layers.Activation(_activation(c.place, c.pop("activation"))),
     "ActivityRegularization": lambda c: layers.ActivityRegularization(

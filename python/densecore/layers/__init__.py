@@ -1,4 +1,4 @@
-"""Layers: what a model is described with, and views of what it has learnt."""
+"""Layers: the description of a model, and views of its weights."""
 
 from .._base import unsupported
 from . import computed as computed

@@ -75,7 +75,7 @@ class GaussianDropout(Layer):
 
 
 class AlphaDropout(Layer):
-    """Dropout that keeps the mean and the variance of what `selu` puts out.
+    """Dropout that keeps the mean and the variance of `selu`'s outputs.
 
     Klambauer et al., *Self-normalizing neural networks*, 2017: units that drop out become the limit
     of selu for small x, and all are scaled and shifted. A part of it runs in Python, which is slow.

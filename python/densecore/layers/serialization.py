@@ -1,4 +1,4 @@
-"""Layers from what `Layer.get_config` says of them."""
+"""Layers from their configurations."""
 
 import re
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ def keras_form(entry: Mapping[str, Any]) -> dict[str, Any]:
     ----------
     entry : dict
     """
-    if set(entry) == {"class", "config"}:  # a class of one's own
+    if set(entry) == {"class", "config"}:  # a custom class
         return {"class_name": entry["class"], "config": entry["config"]}
     arguments = {key: value for key, value in entry.items() if key != "class"}
     return {"class_name": entry["class"], "config": arguments}

@@ -22,7 +22,10 @@ class Identity(Layer):
 
 
 class Flatten(Layer):
-    """Rows of several dimensions, such as images, become vectors."""
+    """Rows of several dimensions, such as images, become vectors, in the order of NumPy's `ravel`.
+
+    `data_format` is Keras's, without effect.
+    """
 
     def __init__(self, data_format: None = None, **general: Any) -> None:
         super().__init__(data_format=data_format, **general)

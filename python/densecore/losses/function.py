@@ -1,4 +1,4 @@
-"""Losses of one's own: functions and classes of Python, for what the core does not have."""
+"""Custom losses: functions and classes of Python, for what the core does not have."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -218,7 +218,7 @@ class CallableLoss(Loss):
 
 
 def custom_loss(loss: Any) -> CallableLoss | None:
-    """The loss that a function, a class or an object of one's own is; None for any other."""
+    """The loss that a custom function, class or object is; None for any other."""
     if isinstance(loss, str):
         loss = get_registered_object(loss) or IN_PYTHON.get(loss)
     if isinstance(loss, type) and issubclass(loss, Loss) and loss.is_own:

@@ -102,7 +102,7 @@ def stored_config(loss: Loss) -> dict[str, Any]:
     loss : Loss
     """
     config = loss.get_config()
-    if "reduction" in config:  # a loss of one's own has its own options
+    if "reduction" in config:  # a custom loss has its own options
         config["batch_reduction"] = config.pop("reduction")
     return config
 

@@ -355,7 +355,7 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable, StepMethods):
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:  # of a union, every script would have to ask
-        """As `evaluate`, for rows that are a batch."""
+        """As `evaluate`, for rows that are a batch: its arguments of the same names."""
         return self.evaluate(x, y, sample_weight=sample_weight, return_dict=return_dict)
 
     def summary(

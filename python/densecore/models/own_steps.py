@@ -7,7 +7,7 @@ from there.
 
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from .._data.structures import leaves, packed
 from ..losses.base import Loss, reduce_rows
 from ..losses.function import CallableLoss
 from ..metrics import Metric
+
+if TYPE_CHECKING:
+    from .compiled import Compiled
 
 #: The methods that are called for each batch.
 CALLED = ("compute_loss", "compute_metrics", "train_step", "test_step")
@@ -98,7 +101,7 @@ class ModelLoss(CallableLoss):
         What it was compiled with: that of ``super().compute_loss``.
     """
 
-    def __init__(self, model: Any, given: Loss | None) -> None:
+    def __init__(self, model: "Compiled", given: Loss | None) -> None:
         self.given = given
         super().__init__(_compute_loss)
         self._model = weakref.ref(model)
@@ -225,7 +228,7 @@ def _compute_loss(y_true: Any, y_pred: Any) -> Any:
     raise AssertionError("the model's method is called instead")
 
 
-def outputs_of(model: Any, y_pred: Any) -> Any:
+def outputs_of(model: "Compiled", y_pred: Any) -> Any:
     """Outputs of the core, or their record for a derivative, in the structure of the model's."""
     if not isinstance(y_pred, Traced):
         return model._shaped(y_pred)
@@ -239,7 +242,7 @@ def outputs_of(model: Any, y_pred: Any) -> Any:
     return packed(getattr(model, "_output_structure", 0), parts)
 
 
-def loss_of_model(model: Any, loss: Any) -> ModelLoss:
+def loss_of_model(model: "Compiled", loss: Any) -> ModelLoss:
     """The loss of a compiled model with methods of its own, from a loss or from none."""
     given = None if loss is None else losses.function.custom_loss(loss) or losses.get(loss)
     if given is not None:
@@ -247,7 +250,7 @@ def loss_of_model(model: Any, loss: Any) -> ModelLoss:
     return ModelLoss(model, given)
 
 
-def trackers(model: Any) -> list[Metric]:
+def trackers(model: "Compiled") -> list[Metric]:
     """The metrics that are attributes of a model, which its own methods update."""
     found = [part for name, value in vars(model).items() if not name.startswith("_")
              for part in leaves(value) if isinstance(part, Metric)]  # fmt: skip
@@ -255,7 +258,7 @@ def trackers(model: Any) -> list[Metric]:
 
 
 class OwnRunningMetrics:
-    """Running loss and metrics, the trackers of a model among them, and what its methods return.
+    """Running loss and metrics, with a model's trackers and the results of its own methods.
 
     Parameters
     ----------
@@ -265,7 +268,7 @@ class OwnRunningMetrics:
         Of the inner numbers.
     """
 
-    def __init__(self, inner: Any, model: Any, names: list[str]) -> None:
+    def __init__(self, inner: Any, model: "Compiled", names: list[str]) -> None:
         self.inner, self._model, self._names = inner, model, names
         self.logs: dict[str, float] | None = None
         self.stepped = False  # whether a method of the user's has left the work to the model's

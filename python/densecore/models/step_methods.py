@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from .._base.lazy import imports
 from .._data.batches import parts_of
 from .._data.dataset import Batch
@@ -39,6 +41,8 @@ class StepMethods(Compiled):
         """
         if y_pred is None:
             raise TypeError("y_pred: found None, wanted the model's outputs")
+        if isinstance(y_pred, list | tuple):
+            y_pred = np.asarray(y_pred)
         loss = self._compiled_loss()
         own = loss if isinstance(loss, ModelLoss) else ModelLoss(self, loss)
         return own.of_given(y, y_pred, sample_weight)

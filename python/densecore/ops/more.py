@@ -93,12 +93,12 @@ def squareplus(x: Any, b: float = 4.0) -> Any:
 
 
 def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
-    """x where |x| is above a number, 0 elsewhere."""
+    """x where |x| is above `threshold`, 0 elsewhere."""
     return np.where(np.abs(plain(x)) > threshold, x, 0.0)
 
 
 def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
-    """x moved towards 0 by a number, and no further."""
+    """x moved towards 0 by `threshold`, and no further."""
     return np.maximum(x - threshold, 0.0) + np.minimum(x + threshold, 0.0)
 
 
@@ -119,13 +119,16 @@ def layer_normalization(
 
 
 def rms_normalization(x: Any, scale: Any = 1, axis: int = -1, epsilon: float | None = None) -> Any:
-    """x over the root of the mean of its squares along an axis, times `scale`."""
+    """scale · x / sqrt(mean(x²) + epsilon), along an axis; `epsilon` is 1e-7 by default."""
     squares = np.mean(x * x, axis=axis, keepdims=True)
     return x / np.sqrt(squares + (1e-7 if epsilon is None else epsilon)) * scale
 
 
 def multi_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Array:
-    """Class numbers along the last axis as one vector with a 1 at each of them."""
+    """Class numbers along the last axis as one vector with a 1 at each of them.
+
+    Without a `dtype` it has ``backend.floatx()``.
+    """
     found: Array = np.max(one_hot(x, num_classes), axis=-2)
     return found.astype(dtype or floatx())
 
@@ -174,7 +177,10 @@ def _segments(name: str, start: float, collect: Any) -> Callable[..., Array]:
         return found
 
     segment.__name__ = segment.__qualname__ = name
-    segment.__doc__ = f"numpy.{collect.__name__} of the rows of each segment."
+    segment.__doc__ = (
+        f"numpy.{collect.__name__} of the rows of each segment, of `num_segments` or as many as "
+        "the largest number says. `sorted` has no effect."
+    )
     return segment
 
 
@@ -230,7 +236,7 @@ def while_loop(
     loop_vars: Any,
     maximum_iterations: int | None = None,
 ) -> Any:
-    """body(*values) as long as cond(*values) holds."""
+    """body(*values) as long as cond(*values) holds, at most `maximum_iterations` times."""
     several, count = isinstance(loop_vars, list | tuple), 0
     values = tuple(loop_vars) if several else (loop_vars,)
     while bool(plain(cond(*values))) and (maximum_iterations is None or count < maximum_iterations):
@@ -248,7 +254,11 @@ def scan(
     reverse: bool = False,
     unroll: int = 1,
 ) -> tuple[Any, Any]:
-    """f(carry, x) -> (carry, y) for each part along the first axis: the last carry, and all y."""
+    """f(carry, x) -> (carry, y) for each part of `xs` along the first axis: the last carry, all y.
+
+    Without `xs` it is called `length` times with None; with `reverse` from the last part to the
+    first. `unroll` has no effect.
+    """
     parts = [None] * int(length or 0) if xs is None else list(xs)
     carry, found = init, []
     for part in reversed(parts) if reverse else parts:

@@ -96,6 +96,10 @@ class Optimizer(ByHand):
     learning_rate : float or callable
         Step length, > 0; or a schedule, which is called with the number of steps made; or an array
         with a rate for each step.
+    hyperparameters : dict
+        The rule's numbers by their names.
+    choices : dict, optional
+        What chooses among the core's rules.
     name : str, optional
         By default that of the rule.
     **options : float or int
@@ -129,8 +133,8 @@ class Optimizer(ByHand):
         for method in overridden(cls, _NEVER_CALLED):
             raise TypeError(
                 f"class {cls.__name__}: found a method {method}, which the core, where parameters "
-                "are updated, does not call; wanted a loop of one's own: model.forward(x), "
-                "model.backward(gradient of the loss by the outputs), then a rule of one's own for "
+                "are updated, does not call; wanted a custom loop: model.forward(x), "
+                "model.backward(gradient of the loss by the outputs), then a custom rule for "
                 "model.parameters and model.gradients (see the page on own loops)"
             )
 
@@ -396,9 +400,11 @@ class Optimizer(ByHand):
             schedules.deserialize(config["learning_rate"])
         except (TypeError, ValueError):
             config["learning_rate"] = self._rate_now()
+            # The rate itself is left out: Python shows equal warnings of one place once, and a
+            # checkpoint of each epoch gives one.
             warn(
-                f"learning_rate: the file holds the present rate, {config['learning_rate']:g}, and "
-                f"not {self.schedule!r}: a file cannot hold a function, and a class only after "
+                f"learning_rate: the file holds the present rate, and not {self.schedule!r}: a "
+                "file cannot hold a function, and a class only after "
                 "densecore.saving.register_keras_serializable()(class); schedules.FromArray holds "
                 "the rates themselves"
             )

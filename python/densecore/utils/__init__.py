@@ -1,4 +1,4 @@
-"""Keras's ``utils`` for scripts, and what writes files and pictures whole or not at all."""
+"""Keras's ``utils`` for scripts, and writers of files and pictures, whole or not at all."""
 
 import os
 import random
@@ -98,6 +98,12 @@ def plot_model(
 ) -> Any:
     """Draw a model, see ``Model.plot``; Keras's arguments of appearance have no effect.
 
+    Parameters
+    ----------
+    model : Model
+    to_file : path, default "model.png"
+        None writes no file.
+
     Raises
     ------
     TypeError
@@ -129,7 +135,7 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
-    """x, y and the weights of rows of what a batch is; None for parts that are missing.
+    """x, y and the weights of rows of a batch; None for parts that are missing.
 
     Parameters
     ----------
