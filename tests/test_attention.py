@@ -151,6 +151,11 @@ def test_a_mask_is_not_forgotten_in_silence(tmp_path: Path) -> None:
     embedding = layers.Embedding(5, 3, mask_zero=True)
     with pytest.raises(ValueError, match="found an input with steps that a mask leaves out"):
         dc.Sequential([dc.Input((4,)), embedding, layers.BatchNormalization()]).build()
+    words = dc.Input((4,))
+    x = embedding(words)
+    for attention in (layers.MultiHeadAttention(1, 2)(x, x), layers.Attention()([x, x])):
+        with pytest.raises(ValueError, match="found an input with steps that a mask leaves out"):
+            dc.Model(words, attention).predict(WORDS)
     model = dc.Sequential([dc.Input((4,)), embedding, layers.GlobalAveragePooling1D()])
     with pytest.raises(ValueError, match="mask_zero: found True"):
         model.export(tmp_path / "m.onnx")

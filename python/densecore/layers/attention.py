@@ -64,6 +64,7 @@ class Attention(Composed):
         Another mode; in a call, masks, or inputs that are no list of two or three.
     """
 
+    _keeps_mask: ClassVar[bool | None] = None  # Keras leaves masked steps out by itself
     config_names: ClassVar[tuple[str, ...]] = ("use_scale", "score_mode", "dropout")
 
     def __init__(
@@ -200,6 +201,7 @@ bias_constraint
         Sizes that are no integers >= 1, another option than the defaults; in a call, masks.
     """
 
+    _keeps_mask: ClassVar[bool | None] = None
     config_names: ClassVar[tuple[str, ...]] = (
         "num_heads", "key_dim", "value_dim", "dropout", "use_bias",
         "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer",
