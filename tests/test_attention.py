@@ -151,6 +151,11 @@ def test_a_mask_is_not_forgotten_in_silence(tmp_path: Path) -> None:
     embedding = layers.Embedding(5, 3, mask_zero=True)
     with pytest.raises(ValueError, match="found an input with steps that a mask leaves out"):
         dc.Sequential([dc.Input((4,)), embedding, layers.BatchNormalization()]).build()
+    words = dc.Input((4,))
+    x = embedding(words)
+    for attention in (layers.MultiHeadAttention(1, 2)(x, x), layers.Attention()([x, x])):
+        with pytest.raises(ValueError, match="found an input with steps that a mask leaves out"):
+            dc.Model(words, attention).predict(WORDS)
     model = dc.Sequential([dc.Input((4,)), embedding, layers.GlobalAveragePooling1D()])
     with pytest.raises(ValueError, match="mask_zero: found True"):
         model.export(tmp_path / "m.onnx")
@@ -170,3 +175,40 @@ def test_slopes_are_shared_along_axes(axes: Any, shape: tuple[int, ...]) -> None
     np.testing.assert_allclose(model.predict(X), np.where(X > 0, X, alpha * X), rtol=1e-5)
     with pytest.raises(ValueError, match="shared_axes: found 3"):
         dc.Sequential([dc.Input((5, 4)), layers.PReLU(shared_axes=[3])]).build()
+
+
+# Functions alone --------------------------------------------------------------------------------
+
+
+def test_sparsemax_is_the_nearest_point_of_the_simplex() -> None:
+    """Martins and Astudillo, 2016: p = max(x - t, 0), with the t that makes the sum 1."""
+    x = RNG.normal(size=(50, 6)) * 2
+    p = dc.activations.sparsemax(x)
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    for row, found in zip(x, p, strict=True):
+        t = (row - found)[found > 0]
+        np.testing.assert_allclose(t, t[0])
+        assert (row[found == 0] <= t[0] + 1e-12).all()
+    model = dc.Sequential([dc.Input(4), dc.Dense(3, "sparsemax")], seed=0, dtype="float64")
+    model.compile("sgd", "mse")
+    x, y = RNG.normal(size=(9, 4)), np.zeros((9, 3))
+    model.loss_and_gradients(x, y)
+    gradient, flat = model.gradients.copy(), model.parameters
+    for place in range(flat.size):
+        flat[place] += 1e-6
+        above = model.evaluate(x, y)
+        flat[place] -= 2e-6
+        slope = (above - model.evaluate(x, y)) / 2e-6
+        flat[place] += 1e-6
+        assert gradient[place] == pytest.approx(slope, rel=1e-4, abs=1e-8)
+
+
+def test_gates_have_half_of_the_units() -> None:
+    x = RNG.normal(size=(5, 6))
+    wanted = x[:, :3] / (1 + np.exp(-x[:, 3:]))
+    np.testing.assert_allclose(dc.activations.glu(x), wanted)
+    given = dc.Input(6)
+    model = dc.Model(given, dc.activations.glu(given))
+    np.testing.assert_allclose(model.predict(x), wanted, rtol=1e-5)
+    with pytest.raises(ValueError, match="wanted an even size"):
+        dc.activations.glu(x[:, :5])

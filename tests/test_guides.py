@@ -19,7 +19,7 @@ PAGES = {
     "docs/derivatives-and-solvers.md": (5, 5),
     "docs/ensembles.md": (4, 4),
     "docs/examples.md": (1, 0),
-    "docs/from-keras.md": (7, 7),
+    "docs/from-keras.md": (8, 8),
     "docs/from-scikit-learn.md": (3, 3),
     "docs/layers.md": (1, 1),
     "docs/many-machines.md": (3, 3),

@@ -33,6 +33,7 @@ def kinds() -> list[type[layers.Layer]]:
     every = {kind for kind in exported if isinstance(kind, type) and issubclass(kind, layers.Layer)}
     every -= {layers.Layer, layers.Lambda}  # a function is in no configuration
     every -= {layers.GlobalAveragePooling1D, layers.GlobalMaxPooling1D, layers.SpatialDropout1D}
+    every -= {layers.Attention, layers.AdditiveAttention, layers.MultiHeadAttention, layers.Masking}
     every -= set(preprocessing.Preprocessing.__subclasses__())  # they are in no model
     every -= {layers.StringLookup, layers.IntegerLookup}
     return sorted(every, key=lambda kind: kind.__name__)
@@ -64,6 +65,21 @@ def test_attributes_of_a_layer_do_not_change(kind: type[layers.Layer]) -> None:
     assert model.get_config() == before
     own.trainable = False  # this one works
     assert not model.trainable_weights
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        layers.Attention, layers.AdditiveAttention, layers.Masking,
+        lambda: layers.MultiHeadAttention(1, 2), lambda: layers.PReLU(shared_axes=[1]),
+    ],
+)  # fmt: skip
+def test_nor_do_those_of_layers_of_rows_of_several_dimensions(make: Any) -> None:
+    own = make()
+    assert own.config_names
+    for name in own.config_names:
+        with pytest.raises(AttributeError, match=f"{name}: found .* a layer that is made"):
+            setattr(own, name, 0.25)
 
 
 def test_a_layer_of_a_model_is_renamed_unless_another_one_has_the_name() -> None:

@@ -89,3 +89,33 @@ def test_own_metrics_take_targets_of_any_columns() -> None:
     model.compile("adam", loss, metrics=["mae"])
     with pytest.raises(ValueError, match="where the loss and all metrics are custom"):
         model.fit(x, y, verbose=0)
+
+
+def test_overlaps_of_rows_of_several_class_numbers_in_a_model() -> None:
+    """Each number of a row is a pixel; a row's weight is that of each of them."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(12, 3)), rng.integers(0, 2, (12, 4)).astype(float)
+    weight = rng.uniform(0.5, 2, 12)
+    for given in (None, weight):
+        model = dc.Sequential([dc.Input(3), dc.Dense(4, "sigmoid")], seed=0)
+        model.compile("sgd", "mse", weighted_metrics=[dc.metrics.BinaryIoU()])
+        found = model.evaluate(x, y, sample_weight=given)[1]
+        said, flat = (model.predict(x) >= 0.5).reshape(-1), y.reshape(-1) > 0.5
+        counts = np.repeat(np.ones(12) if given is None else given, 4)
+        wanted = [
+            counts[(said == one) & (flat == one)].sum()
+            / counts[(said == one) | (flat == one)].sum()
+            for one in (False, True)
+        ]
+        assert found == pytest.approx(np.mean(wanted), rel=1e-6)
+
+
+def test_names_and_arguments_of_metrics_are_keras_s() -> None:
+    assert dc.metrics.MeanMetricWrapper(lambda y, a: y - a).name == "mean_metric_wrapper"
+    assert dc.metrics.get(abs).name == "abs"
+    assert dc.metrics.AUC(thresholds=[0.2, 0.5])([0, 1], [0.1, 0.9]) == 1
+    with pytest.raises(ValueError, match="label_weights: found"):
+        dc.metrics.AUC(label_weights=[1.0, 2.0])
+    y, a = [[1.0, 2.0, 3.0]], [[2.0, 2.5, 4.0]]
+    assert dc.metrics.pearson_correlation(y, a) == pytest.approx(np.corrcoef(y, a)[0, 1])
+    assert dc.metrics.concordance_correlation(y, y) == pytest.approx([1], rel=1e-6)

@@ -312,3 +312,13 @@ def test_parameters_become_their_average_on_every_path_of_a_step(make: Any, rows
         found.append((first, model.parameters.copy()))
     (first, second), (_, averaged) = found
     np.testing.assert_allclose(averaged, 0.75 * first + 0.25 * second, rtol=1e-12)
+
+
+def test_iterations_are_updates_and_schedules_count_batches() -> None:
+    """With gradients of several batches together; both as Keras counts them."""
+    model = dc.Sequential([dc.Input(2), dc.Dense(1)], seed=0)
+    rates = dc.schedules.ExponentialDecay(0.1, 2, 0.5)
+    model.compile(dc.optimizers.SGD(rates, gradient_accumulation_steps=2), "mse")
+    model.fit(np.ones((20, 2)), np.ones(20), batch_size=5, verbose=0)
+    assert model.optimizer.iterations == 2
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.1 * 0.5**2)

@@ -12,8 +12,10 @@ after some of its layers were frozen. Each graph that differs is printed with it
 first difference, and gives status 1.
 
 What is known to differ is left out (docs/from-keras.md): Adam adds epsilon where Keras does,
-embeddings have all of their categories in each batch. Keras runs on PyTorch, without compiling
-each graph, unless KERAS_BACKEND is another one.
+embeddings have all of their categories in each batch. A few graphs in a thousand differ all the
+same: of equal largest values PyTorch shares the gradient, its slope of hard_sigmoid is a float32,
+and the penalty of a weight of 0 (Ftrl makes some) has whatever sign rounding leaves it. Keras runs
+on PyTorch, without compiling each graph, unless KERAS_BACKEND is another one.
 """
 
 import argparse
@@ -564,9 +566,11 @@ def differences(seed: int, dtype: str) -> Iterator[str]:
         if found.shape != wanted.shape:
             yield f"{name}: shapes {found.shape} and {wanted.shape}"
             return
+        if not np.isfinite(wanted).all():
+            return  # such weights of Keras's make the numbers that follow meaningless
         scale = max(1e-2, float(np.abs(wanted).max(initial=0)))
         error = float(np.abs(found - wanted).max(initial=0)) / scale
-        if not error <= LIMIT[dtype] and np.isfinite(wanted).all():
+        if not error <= LIMIT[dtype]:
             yield f"{name}: {error:.1e}: {found.ravel()[:4]}, Keras {wanted.ravel()[:4]}"
             return
 

@@ -245,6 +245,14 @@ tanh_shrink = _activation("tanh_shrink", "z - tanh(z)")
 log_softmax = _activation("log_softmax", "log(softmax(z)) over the last axis.")
 
 
+def _along(name: str, x: Any, axis: Any) -> tuple[Any, int]:
+    """An array, or its record for a derivative, and one of its axes."""
+    given = x if isinstance(x, Traced) else np.asarray(x)
+    if given.dtype.kind not in "biuf" or not given.ndim:
+        raise TypeError(f"{name}: found {checks.shown(x)}, wanted an array of real numbers")
+    return given, checks.integer(f"{name}: axis", axis, -given.ndim, given.ndim - 1)
+
+
 def glu(x: Any, axis: int = -1) -> Any:
     """The first half of x along an axis, times the sigmoid of the second; a function alone, as it
     has half of the units.
@@ -253,7 +261,16 @@ def glu(x: Any, axis: int = -1) -> Any:
     ----------
     x : array_like, or Symbol
     axis : int, default -1
+
+    Raises
+    ------
+    TypeError, ValueError
+        No numbers, no such axis, or an odd number of elements along it.
     """
+    if not hasattr(x, "operators"):  # no symbol of a model that is being described
+        x, axis = _along("glu", x, axis)
+        if x.shape[axis] % 2:
+            raise ValueError(f"glu: x: found shape {x.shape}, wanted an even size of axis {axis}")
     first, second = np.split(x, 2, axis=axis)
     return first * sigmoid(second)
 
@@ -267,19 +284,24 @@ def sparsemax(x: Any, axis: int = -1) -> Any:
     ----------
     x : array_like, or Symbol
     axis : int, default -1
+
+    Raises
+    ------
+    TypeError, ValueError
+        No numbers, or no such axis.
     """
     if hasattr(x, "operators"):  # a symbol of a model that is being described
         return x.operators["computed"](sparsemax, (x, axis), {})
-    x = x if isinstance(x, Traced) else np.asarray(x)
+    x, axis = _along("sparsemax", x, axis)
     values = plain(x)
     ordered = -np.sort(-values, axis=axis)
     shape = [1] * values.ndim
     shape[axis] = -1
     count = np.arange(1, values.shape[axis] + 1).reshape(shape)
     support = 1 + count * ordered > np.cumsum(ordered, axis=axis)
-    least = np.min(np.where(support, ordered, np.inf), axis=axis, keepdims=True)
+    least = np.min(np.where(support, ordered, np.inf), axis=axis, keepdims=True, initial=np.inf)
     within = values >= least
-    size = within.sum(axis=axis, keepdims=True)
+    size = np.maximum(within.sum(axis=axis, keepdims=True), 1)
     threshold = (np.sum(x * within, axis=axis, keepdims=True) - 1) / size
     return np.maximum(x - threshold, 0.0)
 

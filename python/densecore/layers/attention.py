@@ -64,6 +64,7 @@ class Attention(Composed):
         Another mode; in a call, masks, or inputs that are no list of two or three.
     """
 
+    _keeps_mask: ClassVar[bool | None] = None  # Keras leaves masked steps out by itself
     config_names: ClassVar[tuple[str, ...]] = ("use_scale", "score_mode", "dropout")
 
     def __init__(
@@ -107,7 +108,8 @@ class Attention(Composed):
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
-        """The value's vectors, weighted for each of the query's; with the shares if asked."""
+        """The value's vectors, weighted for each of the query's, of later keys none with
+        `use_causal_mask`; with the shares if `return_attention_scores`."""
         query, value = inputs[:2]
         scores = self._scores(query, inputs[-1])
         if use_causal_mask:
@@ -188,7 +190,7 @@ bias_constraint
         As of `Dense`, for all projections.
     seed, flash_attention
         Without effect.
-    attention_axes, sliding_window, use_gate
+    attention_axes, sliding_window, use_gate, activity_regularizer
         Their defaults only.
     **general
         As of `Layer`.
@@ -199,6 +201,7 @@ bias_constraint
         Sizes that are no integers >= 1, another option than the defaults; in a call, masks.
     """
 
+    _keeps_mask: ClassVar[bool | None] = None
     config_names: ClassVar[tuple[str, ...]] = (
         "num_heads", "key_dim", "value_dim", "dropout", "use_bias",
         "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer",
@@ -321,7 +324,8 @@ bias_constraint
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
-        """The output (steps of the query, features), with the shares if asked."""
+        """The output (steps of the query, features), with the shares if `return_attention_scores`;
+        by default `key` is the value. `use_causal_mask` leaves later keys out."""
         q, v = self._query_dense(query), self._value_dense(value)
         k = self._key_dense(value if key is None else key)
         heads = range(self.num_heads)

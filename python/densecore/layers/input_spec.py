@@ -1,8 +1,14 @@
 """What a layer of one's own says of its inputs: Keras's ``InputSpec``."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from .._base import checks
+
+
+def _sizes(name: str, given: Any) -> tuple[int | None, ...]:
+    sizes = checks.elements(name, given, "sizes")
+    return tuple(checks.optional(name, size) for size in sizes)
 
 
 class InputSpec:
@@ -40,17 +46,22 @@ class InputSpec:
         name: str | None = None,
         optional: bool = False,
     ) -> None:
-        self.dtype, self.name, self.optional = dtype, name, optional
-        self.shape = None if shape is None else tuple(shape)
-        self.ndim = ndim if self.shape is None else len(self.shape)
-        self.max_ndim, self.min_ndim = max_ndim, min_ndim
-        self.allow_last_axis_squeeze = allow_last_axis_squeeze
-        try:
-            self.axes = {int(axis): size for axis, size in dict(axes or {}).items()}
-        except (TypeError, ValueError):
+        self.dtype, self.name = dtype, name
+        self.optional = checks.flag("InputSpec: optional", optional)
+        squeeze = "InputSpec: allow_last_axis_squeeze"
+        self.allow_last_axis_squeeze = checks.flag(squeeze, allow_last_axis_squeeze)
+        self.shape = None if shape is None else _sizes("InputSpec: shape", shape)
+        given = checks.optional("InputSpec: ndim", ndim)
+        self.ndim = given if self.shape is None else len(self.shape)
+        self.max_ndim = checks.optional("InputSpec: max_ndim", max_ndim)
+        self.min_ndim = checks.optional("InputSpec: min_ndim", min_ndim)
+        if axes is not None and not isinstance(axes, Mapping):
             raise TypeError(
                 f"InputSpec: axes: found {checks.shown(axes)}, wanted a dictionary of axis to size"
-            ) from None
+            )
+        places = [checks.integer("InputSpec: axes", axis, -32, 31) for axis in axes or ()]
+        sizes = _sizes("InputSpec: axes", list((axes or {}).values()))
+        self.axes = dict(zip(places, sizes, strict=True))
 
     def check(self, owner: str, shape: tuple[int | None, ...]) -> None:
         """Raise ValueError unless inputs of a shape, with the rows first, are what it says."""

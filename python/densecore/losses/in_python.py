@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._autodiff.traced import plain
+from .._autodiff.traced import Traced, plain
 from .._base import checks
 from .base import Loss
 
@@ -41,11 +41,11 @@ class InPython(Loss):
         return {"name": self.name, "reduction": self.reduction, **self._own_options}
 
 
-def _axes(name: str, axis: Any) -> tuple[int, ...] | None:
+def _axes(name: str, axis: Any, ndim: int = 32) -> tuple[int, ...] | None:
     if axis is None:
         return None
     given = axis if isinstance(axis, list | tuple) else (axis,)
-    return tuple(checks.integer(f"{name}: axis", one, -32, 32) for one in given)
+    return tuple(checks.integer(f"{name}: axis", one, -ndim, ndim - 1) for one in given)
 
 
 class Dice(InPython):
@@ -84,6 +84,7 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
     axis : int or tuple of int, optional
     """
     y_true, y_pred = _floats(y_true, y_pred)
+    axis = _axes("dice", axis, y_pred.ndim)
     both = np.sum(y_true * y_pred, axis=axis)
     return 1 - 2 * both / (np.sum(y_true, axis=axis) + np.sum(y_pred, axis=axis) + _SMALL)
 
@@ -135,15 +136,28 @@ def tversky(
     axis : int or tuple of int, optional
     """
     y_true, y_pred = _floats(y_true, y_pred)
+    alpha = checks.number("tversky: alpha", alpha, least=0)
+    beta = checks.number("tversky: beta", beta, least=0)
+    axis = _axes("tversky", axis, y_pred.ndim)
     both = np.sum(y_true * y_pred, axis=axis)
     missed = np.sum(y_true * (1 - y_pred), axis=axis)
     wrong = np.sum((1 - y_true) * y_pred, axis=axis)
     return 1 - both / (both + alpha * missed + beta * wrong + _SMALL)
 
 
+def _reals(name: str, given: Any) -> Any:
+    """An array of numbers, or its record for a derivative."""
+    found = given if isinstance(given, Traced) else np.asarray(given)
+    if found.dtype.kind not in "biuf" or not found.ndim:
+        raise TypeError(f"{name}: found {checks.shown(given)}, wanted an array of real numbers")
+    return found
+
+
 def _floats(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    outputs = y_pred if hasattr(y_pred, "sources") else np.asarray(y_pred)
-    return np.asarray(plain(y_true), np.float64), outputs
+    targets, outputs = plain(_reals("y_true", y_true)), _reals("y_pred", y_pred)
+    if targets.shape != outputs.shape:
+        raise ValueError(f"y_true: found shape {targets.shape}, wanted {outputs.shape}, as y_pred")
+    return np.asarray(targets, np.float64), outputs
 
 
 class Circle(InPython):
@@ -217,19 +231,43 @@ def circle(
     -------
     array (rows,)
     """
-    outputs = y_pred if hasattr(y_pred, "sources") else np.asarray(y_pred)
-    others = outputs if ref_embeddings is None else np.asarray(ref_embeddings)
-    labels = np.asarray(plain(y_true)).reshape(-1).astype(np.int64)
-    known = labels if ref_labels is None else np.asarray(ref_labels).reshape(-1).astype(np.int64)
+    gamma = checks.number("circle: gamma", gamma, least=0)
+    margin = checks.number("circle: margin", margin, least=0)
+    remove_diagonal = checks.flag("circle: remove_diagonal", remove_diagonal)
+    outputs = _reals("y_pred", y_pred)
+    others = outputs if ref_embeddings is None else _reals("ref_embeddings", ref_embeddings)
+    labels = _labels("y_true", y_true, "y_pred", outputs)
+    known = (
+        labels
+        if ref_labels is None and ref_embeddings is None
+        else _labels(
+            "ref_labels", labels if ref_labels is None else ref_labels, "ref_embeddings", others
+        )
+    )
+    if outputs.shape[1] != others.shape[1]:
+        raise ValueError(
+            f"ref_embeddings: found shape {others.shape}, wanted {outputs.shape[1]} features"
+        )
     alike = labels[:, None] == known[None, :]
     different = ~alike
-    if remove_diagonal and ref_labels is None:
+    if remove_diagonal and len(labels) == len(known):
         alike = alike & ~np.eye(len(labels), dtype=bool)
     distances = np.maximum(1 - np.matmul(outputs, np.transpose(others)), 0.0)
     near = -gamma * np.maximum(margin + distances, 0.0) * (margin - distances)
     far = gamma * np.maximum(1 + margin - distances, 0.0) * (1 - margin - distances)
     pairs = alike.any(axis=1) & different.any(axis=1)
     return np.logaddexp(0.0, _log_sum(near, alike) + _log_sum(far, different)) * pairs
+
+
+def _labels(name: str, given: Any, of: str, vectors: Any) -> Any:
+    """The class numbers of some vectors."""
+    labels = plain(_reals(name, given)).reshape(-1)
+    if vectors.ndim != 2 or len(labels) != len(vectors):
+        raise ValueError(
+            f"{name}: found {len(labels)} class numbers for {of} of shape {vectors.shape}, wanted "
+            "one for each vector (rows, features)"
+        )
+    return labels.astype(np.int64)
 
 
 def _log_sum(x: Any, which: Any) -> Any:

@@ -26,6 +26,7 @@ from .base import Description as Description
 from .base import Metric as Metric
 from .classification import *
 from .function import MeanMetricWrapper
+from .function import metric_of as _metric_of
 from .functions import (
     binary_accuracy as binary_accuracy,
 )
@@ -128,10 +129,10 @@ def get(metric: Any, custom_objects: Mapping[str, Any] | None = None) -> Metric:
     if isinstance(metric, str):
         maker = METRICS.maker(metric, custom_objects)
         if not isinstance(maker, type):
-            return MeanMetricWrapper(maker)
+            return _metric_of(maker)
         found: Any = maker(name=metric)  # as Keras: also a class's name
     elif callable(metric) and not isinstance(metric, type | Metric):
-        return MeanMetricWrapper(metric)
+        return _metric_of(metric)
     elif isinstance(metric, type) and issubclass(metric, Metric) and metric.is_own:
         found = metric()
     else:

@@ -322,7 +322,8 @@ class IoU(OfAllRows):
             said = said.argmax(axis=-1)
         given, said = given.reshape(-1).astype(int), said.reshape(-1).astype(int)
         counts = np.ones(len(given)) if weight is None else weight.reshape(-1)
-        return given, said, np.broadcast_to(counts, given.shape)
+        # Of rows of several class numbers each counts as its row does.
+        return given, said, np.repeat(counts, max(len(given) // max(len(counts), 1), 1))
 
     def _overlap(self, given: Array, said: Array, weight: Array) -> float:
         count = self._options["num_classes"]

@@ -316,13 +316,15 @@ class AUC(_OfProbabilities):
         ROC: the trapezoidal rule, as scikit-learn's ``roc_auc_score``. PR: the average precision,
         Σ (R_n - R_{n-1}) P_n, as ``average_precision_score``: no line is drawn between points.
     name : str, optional
-    num_thresholds, summation_method, from_logits
+    num_thresholds, summation_method, thresholds, from_logits
         Accepted for Keras's sake, and without effect: the order of the scores is what counts.
     multi_label : bool, optional
         Of several outputs. True: the mean of their areas, also by default; False: one area of all
         outputs of all rows, as of one output.
     num_labels
         Accepted for Keras's sake: the outputs say how many there are.
+    label_weights
+        None only.
 
     Raises
     ------
@@ -344,12 +346,19 @@ class AUC(_OfProbabilities):
         summation_method: str = "interpolation",
         name: str | None = None,
         *,
+        thresholds: Any = None,
         from_logits: bool = False,
         multi_label: bool | None = None,
         num_labels: int | None = None,
+        label_weights: None = None,
         **common: Any,
     ) -> None:
         checks.flag("from_logits", from_logits)
+        if label_weights is not None:
+            raise ValueError(
+                f"AUC: label_weights: found {checks.shown(label_weights)}, wanted None: outputs "
+                "count the same"
+            )
         if multi_label is not None:
             common["multi_label"] = checks.flag("multi_label", multi_label)
         if curve not in ("ROC", "PR"):

@@ -1,5 +1,6 @@
 """A function of Python as a metric."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,12 @@ import numpy as np
 from .._base.dtypes import Array
 from ..losses.base import Loss
 from .base import Description, Metric, matched, weights
+
+
+def metric_of(fn: Any) -> "MeanMetricWrapper":
+    """A function or a loss as a metric of its own name."""
+    own = fn.name if isinstance(fn, Loss) else getattr(fn, "__name__", type(fn).__name__)
+    return MeanMetricWrapper(fn, str(own))
 
 
 class MeanMetricWrapper(Metric):
@@ -19,7 +26,7 @@ class MeanMetricWrapper(Metric):
         It gets NumPy arrays and returns a number, or one per row, of which the (weighted) mean is
         taken. A model calls it once per pass, with all its rows; y_true is as the loss wants it.
     name : str, optional
-        By default the function's.
+        By default the class's; `compile` gives it the function's.
 
     Raises
     ------
@@ -35,8 +42,8 @@ class MeanMetricWrapper(Metric):
     def __init__(self, fn: Callable[[Array, Array], Any], name: str | None = None) -> None:
         if not callable(fn):
             raise TypeError(f"metric: fn: found {type(fn).__name__}, wanted a function")
-        own = fn.name if isinstance(fn, Loss) else getattr(fn, "__name__", type(fn).__name__)
-        super().__init__(name or str(own))
+        own = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+        super().__init__(name or own)
         self._fn = fn
         self._sum = self._weight = 0.0
 

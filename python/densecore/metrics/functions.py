@@ -133,6 +133,7 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
     ndarray (rows,)
     """
     targets, outputs = _arrays(y_true, y_pred)
+    axis = checks.integer("axis", axis, -outputs.ndim, outputs.ndim - 1)
     y = targets - targets.mean(axis=axis, keepdims=True)
     a = outputs - outputs.mean(axis=axis, keepdims=True)
     size = np.sqrt((y * y).sum(axis=axis) * (a * a).sum(axis=axis))
@@ -152,6 +153,7 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
     ndarray (rows,)
     """
     targets, outputs = _arrays(y_true, y_pred)
+    axis = checks.integer("axis", axis, -outputs.ndim, outputs.ndim - 1)
     y, a = targets.mean(axis=axis, keepdims=True), outputs.mean(axis=axis, keepdims=True)
     shared = ((targets - y) * (outputs - a)).mean(axis=axis)
     apart = np.squeeze(np.square(y - a), axis=axis)

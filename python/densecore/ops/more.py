@@ -71,7 +71,8 @@ def dot_product_attention(
 ) -> Any:  # fmt: skip
     """softmax(scale Q Kᵀ + bias) V of each head, for arrays (rows, steps, heads, features).
 
-    Where a mask is false, or with `is_causal` a key is a later one, scores do not count.
+    Where a `mask` is false, or with `is_causal` a key is a later one, scores do not count;
+    `attn_logits_soft_cap` is their limit, by a tanh. `flash_attention` is without effect.
     """
     width = np.shape(plain(query))[-1]
     scores = np.einsum("btnh,bsnh->bnts", query, key) * (width**-0.5 if scale is None else scale)
