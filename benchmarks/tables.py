@@ -129,7 +129,7 @@ def peer(name: str, entry: dict[str, str], train: Any, test: Any, seed: int) -> 
         )
         prepare = compose.ColumnTransformer([("n", scale, numbers), ("c", indicators, texts)])
         kind = neural_network.MLPClassifier if classification else neural_network.MLPRegressor
-        model = kind((128, 64), early_stopping=True, random_state=seed)
+        model = kind(hidden_layer_sizes=(128, 64), early_stopping=True, random_state=seed)
     else:
         codes = preprocessing.OrdinalEncoder(
             handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1
