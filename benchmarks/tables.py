@@ -225,7 +225,7 @@ def compared(results: Results, with_: list[str], rows: list[int]) -> list[tuple[
         lines.append((f"{other}: error (log-loss), won", cells))
     few = [i for i, count in enumerate(rows) if count < FEW_ROWS]
     seconds = [
-        np.mean([found[i].get("train_s", np.nan) / rows[i] * 1000 for i in few]) if few else np.nan
+        np.nanmean([found[i].get("train_s", np.nan) / rows[i] * 1000 for i in few] or [np.nan])
         for found in results.values()
     ]
     what = f"seconds per 1000 rows (tables under {FEW_ROWS})"

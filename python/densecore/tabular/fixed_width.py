@@ -1,9 +1,9 @@
 """Tables whose columns begin at the same place in every line, with nothing but blanks between."""
 
 from .._base import core
+from .layout import LOOK
 
 _FEWEST_ROWS = 5
-_LOOK_LINES = 2000
 
 
 def as_tabs(text: bytes, notes: list[str]) -> bytes | None:
@@ -12,21 +12,28 @@ def as_tabs(text: bytes, notes: list[str]) -> bytes | None:
     Columns are divided where all lines have a blank, and the first line, which names them, has a
     word on either side. At least one of them is numbers.
     """
-    lines = text.decode("utf-8").splitlines()
-    known = [line.expandtabs() for line in lines if line.strip()]
-    if len(known) <= _FEWEST_ROWS or any("\t" in line for line in lines):
+    known = _lines(text[:LOOK])
+    if len(text) > LOOK:
+        known.pop()  # it may go on
+    if len(known) <= _FEWEST_ROWS or any("\t" in line for line in known):
         return None
-    spans = _spans(known[:_LOOK_LINES])
+    spans = _spans(known)
     if len(spans) < 2:
         return None
-    rows = [_cut(line, spans) for line in known]
-    if not any(_is_numeric([row[i] for row in rows[1:]]) for i in range(len(spans))):
+    rows = [_cut(line, spans) for line in known[1:]]
+    if not any(_is_numeric([row[i] for row in rows]) for i in range(len(spans))):
         return None
-    if len(known) > _LOOK_LINES and any(_straddles(line, spans) for line in known[_LOOK_LINES:]):
+    lines = text.decode("utf-8").splitlines()
+    if any(_straddles(line, spans) for line in lines):
         return None
     notes.append(f"{len(spans)} columns of fixed width")
     made = ["\t".join(_cut(line, spans)) if line.strip() else "" for line in lines]
     return "\n".join(made).encode() + b"\n"
+
+
+def _lines(text: bytes) -> list[str]:
+    """The lines that are not blank, of a part of a text."""
+    return [line for line in text.decode("utf-8", "ignore").splitlines() if line.strip()]
 
 
 def _spans(lines: list[str]) -> list[tuple[int, int]]:
@@ -65,7 +72,7 @@ def _ends_together(lines: list[str], first: int, last: int) -> bool:
 
 
 def _cut(line: str, spans: list[tuple[int, int]]) -> list[str]:
-    return [line.expandtabs()[first:last].strip() for first, last in spans]
+    return [line[first:last].strip() for first, last in spans]
 
 
 def _straddles(line: str, spans: list[tuple[int, int]]) -> bool:
