@@ -129,7 +129,7 @@ def peer(name: str, entry: dict[str, str], train: Any, test: Any, seed: int) -> 
         )
         prepare = compose.ColumnTransformer([("n", scale, numbers), ("c", indicators, texts)])
         kind = neural_network.MLPClassifier if classification else neural_network.MLPRegressor
-        model = kind((128, 64), early_stopping=True, random_state=seed)
+        model = kind(hidden_layer_sizes=(128, 64), early_stopping=True, random_state=seed)
     else:
         codes = preprocessing.OrdinalEncoder(
             handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1
@@ -225,7 +225,7 @@ def compared(results: Results, with_: list[str], rows: list[int]) -> list[tuple[
         lines.append((f"{other}: error (log-loss), won", cells))
     few = [i for i, count in enumerate(rows) if count < FEW_ROWS]
     seconds = [
-        np.mean([found[i].get("train_s", np.nan) / rows[i] * 1000 for i in few]) if few else np.nan
+        np.nanmean([found[i].get("train_s", np.nan) / rows[i] * 1000 for i in few] or [np.nan])
         for found in results.values()
     ]
     what = f"seconds per 1000 rows (tables under {FEW_ROWS})"

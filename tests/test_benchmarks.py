@@ -409,3 +409,41 @@ def test_many_networks_notice_a_wrong_one(monkeypatch: pytest.MonkeyPatch) -> No
     row = ensembles.run(workload, [ensembles.Fit, Wrong], 1, 0.001, 1)
     assert list(row["times"]) == ["densecore fit"]
     assert "wanted 1e-04" in row["wrong"]["wrong"]
+
+
+@pytest.mark.slow
+def test_tables(contest: Any, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    """Both tasks, each peer that scikit-learn has, and results that are kept."""
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("sklearn")
+    import tables
+
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame(rng.normal(size=(80, 2)), columns=["a", "b"])
+    frame["k"] = np.where(frame["b"] > 0, "x", "y")
+    frame["y"] = frame["a"] + (frame["k"] == "x")
+    kinds = {"numbers": ("y", "regression"), "kinds": ("k", "classification")}
+    entries = [{"name": n, "target": t, "task": task} for n, (t, task) in kinds.items()]
+    (tmp_path / "tables.json").write_text(json.dumps(entries))
+    for name in kinds:
+        frame.to_csv(tmp_path / f"{name}.csv.gz", index=False)
+    cache, out = tmp_path / "cache.json", tmp_path / "out.json"
+    command = [str(tmp_path), "--recipes", "quick", "--peers", "mlp,hgb"]
+    command += ["--cache", str(cache), "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["tables.py", *command])
+    tables.main()
+    printed = capsys.readouterr().out
+    assert "| tables refused | 0 | 0 | 0 |" in printed
+    kept = json.loads(cache.read_text())
+    assert sorted(kept) == sorted(f"{n}/80/{w}/0" for n in kinds for w in ("quick", "mlp", "hgb"))
+    assert set(kept["kinds/80/quick/0"]) == {"error", "logloss", "train_s"}
+    report = json.loads(out.read_text())
+    assert report["tables"] == {"numbers": 64, "kinds": 64}
+    assert set(report["results"]) == {"quick", "mlp", "hgb"}
+    # What is kept is not run again.
+    kept["numbers/80/mlp/0"]["error"] = 7.0
+    cache.write_text(json.dumps(kept))
+    monkeypatch.setattr(tables, "ours", None)
+    monkeypatch.setattr(tables, "peer", None)
+    tables.main()
+    assert "| mlp | 7.0000 |" in capsys.readouterr().out

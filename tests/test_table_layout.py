@@ -351,3 +351,31 @@ def test_utf32_and_files_put_together(tmp_path: Path) -> None:
     half = BODY.index("15.5")
     text = "\ufeffx,z,k\n" + BODY[:half] + "\ufeffx,z,k\n" + BODY[half:]
     check(read(tmp_path, text))
+
+
+def fixed(rows: list[tuple[str, ...]], right: bool = False) -> str:
+    lines = [" ".join(cell.rjust(10) if right else cell.ljust(10) for cell in row) for row in rows]
+    return "".join(line.rstrip() + "\n" for line in lines)
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_columns_of_fixed_width(tmp_path: Path, right: bool) -> None:
+    """Blanks within cells and names, empty cells, and blanks between lines."""
+    rows = [(x, z, ["low level", "high"][i % 2], "" if i % 5 else "seen")
+            for i, (x, z, _) in enumerate(ROWS)]  # fmt: skip
+    text = fixed([("x", "z", "k", "air state"), *rows], right)
+    table = read(tmp_path, "\n" + text + "\n")
+    check(table, ("x", "z", "k", "air state"))
+    assert table.column("k").texts()[1] == ["low level", "high"]
+    assert table.column("air state").missing().sum() == 24
+    assert table.notes == ["4 columns of fixed width"]
+    # A few rows have the columns of many.
+    few = read(tmp_path, fixed([("x", "z", "k"), *[row[:3] for row in rows[:6]]], right))
+    assert few.names == ["x", "z", "k"]
+
+
+def test_lines_of_text_are_no_columns_of_fixed_width(tmp_path: Path) -> None:
+    words = ["the sea", "a moon", "old men go", "why", "one two three", "it was"] * 4
+    table = read(tmp_path, "title\n" + "\n".join(words) + "\n")
+    assert table.names == ["title"]
+    assert len(table) == 24

@@ -21,6 +21,7 @@ from .._base import core
 from . import layout
 from .cell_marks import with_plain_digits, without_marks
 from .errors import TableError, counted, listed
+from .fixed_width import as_tabs
 from .layout import LOOK, records
 from .markup import as_delimited
 
@@ -56,6 +57,10 @@ def read_text_table(path: str, separator: str | None, header: bool) -> TextTable
     begin, line, separator = _preamble(text, separator)
     if separator is None:
         separator, merge = _find_separator(text, begin)
+        alone = all(len(cells) == 1 for _, _, cells in records(text, begin, separator, merge))
+        fixed = as_tabs(text[begin:], notes) if alone and header else None
+        if fixed is not None:
+            text, separator = text[:begin] + fixed, "\t"
     else:
         merge = separator == " "
     begin, line = _skip_comments(text, begin, line, separator, merge)
