@@ -143,8 +143,8 @@ def _open(path: str) -> Any:
         found = np.load(path, mmap_mode="r")
     if found.ndim == 0 or found.dtype.kind not in "biuf":
         raise ValueError(
-            f"{path}: found an array of shape {found.shape} and dtype {found.dtype}, wanted rows of "
-            "real numbers"
+            f"{path}: found an array of shape {found.shape} and dtype {found.dtype}, wanted rows "
+            "of real numbers"
         )
     return found
 
