@@ -47,7 +47,7 @@ def model(dtype: str = "float32") -> dc.Sequential:
 
 @dc.saving.register_keras_serializable("fuzz")
 class Gate(layers.Layer):
-    """A layer of one's own."""
+    """A custom layer."""
 
     def __init__(self, units: int, **general: Any) -> None:
         super().__init__(**general)
@@ -64,7 +64,7 @@ class Gate(layers.Layer):
 
 
 def graph() -> dc.Model:
-    """Two inputs, a layer of one's own that is called twice, an embedding, two outputs."""
+    """Two inputs, a custom layer that is called twice, an embedding, two outputs."""
     numbers, codes = dc.Input(3, name="numbers"), dc.Input(2, name="codes")
     gate = Gate(3, name="gate")
     h = layers.add([gate(numbers), numbers, gate(numbers * 2 + 1)])

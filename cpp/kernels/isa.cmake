@@ -17,10 +17,10 @@ set(DENSECORE_GCC_KERNEL_OPTIONS
     --param=max-inline-insns-single=200 --param=max-inline-insns-auto=30
     --param=early-inlining-insns=14 --param=inline-min-speedup=15)
 
-# A row's own options come last; one with an -O has neither of the above. SSE2 is for processors from
-# before 2013 and the smallest ones since: for space, but for its products, which would spill. Where
-# the portable level is only an oracle, it is compiled for space, too. At -Os GCC forgets what it was
-# told of a block's width and warns of columns outside it.
+# A row's own options come last; a row with an -O does without the second list. SSE2, for processors
+# from before 2013 and the smallest ones since, is compiled for space (-Os), except its products,
+# which would spill registers (DENSECORE_FAST_PRODUCTS). The portable level is compiled for space
+# where it is only an oracle. At -Os GCC raises a false warning of array bounds.
 set(DENSECORE_ISA_LEVELS "")
 # One element at a time, as written: vectorised by GCC 12, the tile's loop loads past the end of B.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")

@@ -128,7 +128,7 @@ def _readable(path: str) -> Iterator[None]:
 
 
 def _open(path: str) -> Any:
-    """An array in a file, of which only what is asked for is read."""
+    """An array in a file, of which only the requested rows are read."""
     if _kind(path) == ".zarr":
         try:
             with imports:

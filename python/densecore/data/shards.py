@@ -58,7 +58,7 @@ class Shards:
     their class should be shuffled once when it is written.
     """
 
-    is_shards = True  # what `fit` tells it by
+    is_shards = True  # `fit` asks for it
 
     def __init__(
         self,

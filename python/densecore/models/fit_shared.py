@@ -54,9 +54,9 @@ def fit(model: "Model", arguments: FitArguments) -> History:
     group.agree({"x": "Shards" if shards else "rows"})
     if shards:
         return _fit_shards(model, arguments, group)
-    sources = group.together(lambda: _sources(model, arguments, group))
-    _agree_on_batches(group, arguments, sources)
-    sharing = Sharing(model, group, _settings(model, arguments, sources))
+    sources = group.together(lambda: _sources(model, arguments))
+    group.agree({"x": _kind(sources[0])})
+    sharing = Sharing(model, group, _settings(arguments, sources))
     source, validation = sources
     rows: SharedRows
     if isinstance(source, Arrays):
@@ -104,7 +104,7 @@ def _fit_shards(model: "Model", arguments: FitArguments, group: Group) -> Histor
         return validation, rows
 
     validation, rows = group.together(prepare)
-    settings = _settings(model, arguments, (None, validation))
+    settings = _settings(arguments, (None, validation))
     settings |= {"batch_size": arguments.rows_per_step, **shards.description()}
     sharing = Sharing(model, group, settings)
     if min(arguments.rows_per_step, shards.rows) < group.size:
@@ -112,19 +112,13 @@ def _fit_shards(model: "Model", arguments: FitArguments, group: Group) -> Histor
     return _train(model, arguments, sharing, rows, validation)
 
 
-def _sources(model: "Model", arguments: FitArguments, group: Group) -> tuple[Source, Source | None]:
+def _sources(model: "Model", arguments: FitArguments) -> tuple[Source, Source | None]:
     if arguments.solver is not None:
         method = solvers.get(arguments.solver)
         solvers.check_layers(method, model._compiled_loss(), model._all_layers())
         # All rows are one batch.
         arguments.batch_size, arguments.shuffle = 2**62, False
     return sources_of(model, arguments, lambda *given: rows_of(model, *given))
-
-
-def _agree_on_batches(
-    group: Group, arguments: FitArguments, sources: tuple[Source, Source | None]
-) -> None:
-    group.agree({"x": _kind(sources[0])})
 
 
 def _kind(source: Source) -> str:
@@ -172,7 +166,7 @@ def shared_network(
 
 
 def _settings(
-    model: "Model", arguments: FitArguments, sources: tuple[Source | None, Source | None]
+    arguments: FitArguments, sources: tuple[Source | None, Source | None]
 ) -> dict[str, Any]:
     """The arguments of `fit` that must be the same on all ranks."""
     source, validation = sources
@@ -281,7 +275,7 @@ def _begin(listeners: CallbackList, history: History) -> None:
 def _go_on_as_first(
     model: "Model", every: CallbackList, history: History, sharing: Sharing
 ) -> None:
-    """Where rank 0 goes on, all do: what it has restored from a file, the others take over."""
+    """Let all ranks continue where rank 0 does: they take what it has restored from a file."""
     group = sharing.group
     if group.size == 1:
         return

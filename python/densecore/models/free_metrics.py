@@ -1,4 +1,4 @@
-"""Metrics of one's own for targets that have other columns than the outputs."""
+"""Custom metrics for targets that have other columns than the outputs."""
 
 from typing import Any
 

@@ -39,7 +39,7 @@ class Head:
     weight: float = 1.0
     metrics: list[Metric] = field(default_factory=list)
     weighted: list[Metric] = field(default_factory=list)
-    #: The columns of its last targets, where they are not those of its outputs: a loss of one's own
+    #: The columns of its last targets, where they are not those of its outputs: a custom loss
     #: takes any.
     own_columns: int | None = None
 

@@ -1,4 +1,4 @@
-"""Training and prediction for loops of one's own: on the caller's arrays, step by step."""
+"""Training and prediction for custom loops: on the caller's arrays, step by step."""
 
 import weakref
 from collections.abc import Callable, Mapping
@@ -346,7 +346,7 @@ class _LentCall:
 
 
 class _OwnStep(_LentCall):
-    """A bound step of training, likewise, or of one with constraints."""
+    """A bound step of training of such a model, or of a model with constraints."""
 
     def __call__(self) -> Any:
         return self.run(1)
@@ -362,8 +362,10 @@ class _OwnStep(_LentCall):
 
 
 class _ByModel:
-    """The methods that the core's calls go to with what they cannot use where it lies, of a model
-    that its network must not keep alive."""
+    """The model's methods, which the core calls with arrays that it cannot use where they lie.
+
+    The model is referred to weakly: its network must not keep it alive.
+    """
 
     def __init__(self, model: OnBatch) -> None:
         self._known = weakref.ref(model)
@@ -377,8 +379,10 @@ class _ByModel:
         return model
 
     def share(self, ranks: Any) -> None:
-        """Let these ranks' usual step be the first that a call with their communicator tries: the
-        methods in between would cost as much as the sum of a small gradient."""
+        """Make calls with these ranks' communicator try their usual step first.
+
+        The methods in between would cost as much as the sum of a small gradient.
+        """
         known, model_of = weakref.ref(ranks), self._model
 
         def train_on_batch(

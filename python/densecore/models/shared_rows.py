@@ -96,7 +96,7 @@ class AllRows:
         data, group = self._source.data, self._group
         for which in self._source.order_of(number, seed):
             rows = _length(which, len(data.x))
-            count = leaves(rows, self._network.leaves_of(rows), group.size, self._chunks, False)
+            count = leaves(self._network.leaves_of(rows), group.size, self._chunks, False)
             share = dealt(rows, count, group.rank, group.size)
             weights = self._network.batch_weights(weights_of(data.weight, which), rows)
             own = _part(which, share.begin, share.end)
@@ -149,7 +149,7 @@ class OwnRows:
             counts = given_by[step + 1] - given_by[step]
             rows = int(counts.sum())
             begin, count = int(counts[: group.rank].sum()), int(counts[group.rank])
-            cut = leaves(rows, network.leaves_of(rows), group.size, self._chunks, True)
+            cut = leaves(network.leaves_of(rows), group.size, self._chunks, True)
             share = given(begin, count, rows, cut)
             which: Any = slice(int(own[step]), int(own[step + 1]))
             if order is not None:
@@ -281,7 +281,7 @@ def step_of(batch: Batch, network: Network, group: Group, chunks: int | None) ->
     if rows > 0 and not found[:, 1].any():
         raise ValueError(ONLY_ZEROS)
     begin = int(counts[: group.rank].sum())
-    cut = leaves(rows, network.leaves_of(rows), group.size, chunks, True)
+    cut = leaves(network.leaves_of(rows), group.size, chunks, True)
     share = given(begin, own, rows, cut)
     # Added up in the ranks' order, the same on all.
     weights = [float(weight) for weight in found[:, 2:].sum(axis=0)]

@@ -119,10 +119,11 @@ class SharedRun(Run):
         model, sharing = self._model, self._sharing
         group, network = sharing.group, sharing.network
         epoch = self._new_epoch()
-        # A hook of epochs stops after the epoch, a hook of batches after the batch.
-        stopping, stopped = model.stop_training, False
+        stopped = False
         steps = self._rows.epoch(network.epochs, model.seed)
         while self._rows.steps is None or epoch.count < self._rows.steps:
+            # A batch whose hook asks is still trained, and the first one of an epoch in any case.
+            asked = model.stop_training and epoch.count > 0
             step, sums, outputs = self._own_part(epoch, steps)
             if step is None and epoch.error is None:
                 break
@@ -130,7 +131,7 @@ class SharedRun(Run):
             if epoch.error is None and epoch.count <= epoch.skipped:
                 continue
             error, epoch.error = epoch.error, None
-            wants = bool(self.signals) or (model.stop_training and not stopping)
+            wants = bool(self.signals) or asked
             if sharing.reduce(error, wants):
                 stopped = True
                 break

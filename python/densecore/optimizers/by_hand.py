@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._base import checks, core
-from .._base.dtypes import DTYPES, Array
+from .._base.dtypes import DTYPES, Array, Network
 from .._base.keras_arrays import Variable
 
 
@@ -251,7 +251,7 @@ def _checked(name: str, gradient: Any, variable: Any) -> Array:
     return found.reshape(-1)
 
 
-def places_of(network: Any, variables: list[Any]) -> list[slice] | None:
+def places_of(network: Network, variables: list[Any]) -> list[slice] | None:
     """Where variables lie in a network's parameters; None when one does not."""
     flat = network.parameters
     begin, size = flat.__array_interface__["data"][0], flat.itemsize
