@@ -203,6 +203,25 @@ def test_bad_files(parquet: Path, tmp_path: Path) -> None:
         model().fit(shards, [1])
 
 
+def test_damaged_files_are_named(parquet: Path, tmp_path: Path) -> None:
+    arrays(tmp_path)
+    head = (tmp_path / "x0.npy").read_bytes()
+    damaged = {
+        "open.npy": head.replace(b"}", b" "), "short.npy": head[:200], "other.npy": b"no array",
+        "claims.npy": head.replace(b"(900, 5)", b"(9**9,5)"), "no.parquet": b"PAR1no tablePAR1",
+    }  # fmt: skip
+    np.save(tmp_path / "texts.npy", np.array(["a", "b"]))
+    for name, content in damaged.items():
+        (tmp_path / name).write_bytes(content)
+    for name in (*damaged, "texts.npy"):
+        path = tmp_path / name
+        with pytest.raises(ValueError, match=rf"{name}: (not a readable|found an array)") as raised:
+            Shards(path, "y" if name.endswith("parquet") else path)
+        assert "\n" not in str(raised.value)
+    with pytest.raises(FileNotFoundError):
+        Shards(tmp_path / "none.npy", tmp_path / "y0.npy")
+
+
 def test_ranks_with_other_files(parquet: Path) -> None:
     names = [f"f{i}" for i in range(5)]
 

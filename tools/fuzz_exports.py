@@ -18,7 +18,7 @@ import tempfile
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +87,17 @@ def in_c(seeds: list[int], dtype: str, cc: str, folder: Path) -> list[str]:
     return wrong
 
 
-def networks(first: int, count: int, done: Counter[str]) -> list[str]:
-    wrong = []
-    tried = ways()
+def networks(first: int, count: int, only: list[str], done: Counter[str]) -> Iterator[str]:
+    """What is wrong, as it is found."""
+    for cc in COMPILERS if not only or "C" in only else []:
+        for place in range(first, first + count, 2 * TOGETHER):
+            for odd in (0, 1):
+                seeds = list(range(place + odd, min(place + 2 * TOGETHER, first + count), 2))
+                dtype = ("float32", "float64")[(place + odd) % 2]
+                with tempfile.TemporaryDirectory() as folder:
+                    yield from in_c(seeds, dtype, cc, Path(folder)) if seeds else []
+                done[f"C by {cc}"] += len(seeds)
+    tried = {name: check for name, check in ways().items() if not only or name in only}
     for number in range(first, first + count):
         dtype = ("float32", "float64")[number % 2]
         for name, check in tried.items():
@@ -97,17 +105,10 @@ def networks(first: int, count: int, done: Counter[str]) -> list[str]:
                 try:
                     check(number, dtype, Path(folder))
                 except Exception:
-                    wrong.append(f"network {number}, {name}: {traceback.format_exc()[-600:]}")
+                    yield f"network {number}, {name}: {traceback.format_exc()[-600:]}"
             done[name] += 1
-    for cc in COMPILERS:
-        for place in range(first, first + count, 2 * TOGETHER):
-            for odd in (0, 1):
-                seeds = list(range(place + odd, min(place + 2 * TOGETHER, first + count), 2))
-                dtype = ("float32", "float64")[(place + odd) % 2]
-                with tempfile.TemporaryDirectory() as folder:
-                    wrong += in_c(seeds, dtype, cc, Path(folder)) if seeds else []
-                done[f"C by {cc}"] += len(seeds)
-    return wrong
+        if "jax" in sys.modules:
+            sys.modules["jax"].clear_caches()  # programs of shapes that do not come again
 
 
 # Tables -------------------------------------------------------------------------------------------
@@ -185,19 +186,30 @@ def main() -> int:
     parser.add_argument("--networks", type=int, default=30, metavar="N")
     parser.add_argument("--tables", type=int, default=6, metavar="N")
     parser.add_argument("--first", type=int, default=1000, metavar="SEED")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="this way of networks, such as C, ONNX, PyTorch, JAX, Keras",
+    )
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # other packages warn of each other's
     done: Counter[str] = Counter()
-    wrong = networks(options.first, options.networks, done)
+    wrong = 0
     for seed in range(options.first, options.first + options.tables):
         with tempfile.TemporaryDirectory() as folder:
             try:
-                wrong += table(seed, Path(folder), done)
+                found = table(seed, Path(folder), done)
             except Exception:
-                wrong.append(f"table {seed}: {traceback.format_exc()[-600:]}")
-    for text in wrong:
-        print(text)
-    print(f"{dict(done)}, {len(wrong)} wrong")
+                found = [f"table {seed}: {traceback.format_exc()[-600:]}"]
+        for text in found:
+            print(text, flush=True)
+        wrong += len(found)
+    for text in networks(options.first, options.networks, options.only, done):
+        print(text, flush=True)
+        wrong += 1
+    print(f"{dict(done)}, {wrong} wrong")
     return 1 if wrong else 0
 
 

@@ -5,10 +5,12 @@ A file is read into nodes and constants (`onnx_graph`), the nodes are put into a
 """
 
 import math
+import os
 from collections import Counter
 from collections.abc import Sequence
 
 from .. import layers
+from .._base import checks
 from .._base.files import StrPath
 from ..layers.lowering import Row
 from ..layers.symbols import Symbol
@@ -64,7 +66,9 @@ def from_onnx(path: StrPath, *, name: str | None = None) -> Model:
     try:
         return _model(graph, name)
     except ValueError as error:
-        raise ValueError(f"from_onnx: {error}") from None
+        # Its names are the file's, which may hold anything.
+        said = checks.one_line(str(error), 1000)
+        raise ValueError(f"from_onnx: {os.fspath(path)}: {said}") from None
     except (
         TypeError,
         LookupError,
@@ -74,7 +78,10 @@ def from_onnx(path: StrPath, *, name: str | None = None) -> Model:
         RecursionError,
         MemoryError,
     ) as error:
-        raise ValueError(f"from_onnx: found a graph that cannot be read ({error!r})") from None
+        raise ValueError(
+            f"from_onnx: {os.fspath(path)}: found a graph that cannot be read "
+            f"({checks.one_line(repr(error), 200)})"
+        ) from None
 
 
 def _model(graph: Graph, name: str | None) -> Model:

@@ -7,6 +7,7 @@ a row group may be larger than the memory that a training is to take.
 import glob
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -111,6 +112,21 @@ def _kind(path: str) -> str:
     raise ValueError(f"files: found {path!r}, wanted .parquet, .npy or .zarr")
 
 
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    """Within the block, what a library finds wrong with a file is an error that names it."""
+    try:
+        yield
+    except (FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # NumPy's parser and Arrow have many ways to dislike a file
+        if path in str(error):
+            raise
+        reason = checks.one_line(str(error), 200) or type(error).__name__
+        kind = OSError if isinstance(error, OSError) else ValueError
+        raise kind(f"{path}: not a readable {_kind(path)} file ({reason})") from error
+
+
 def _open(path: str) -> Any:
     """An array in a file, of which only the requested rows are read."""
     if _kind(path) == ".zarr":
@@ -119,10 +135,18 @@ def _open(path: str) -> Any:
                 import zarr
         except ImportError:
             raise ImportError(f"{path}: needs Zarr: pip install zarr") from None
-        return zarr.open_array(path, mode="r")
+        with _readable(path):
+            return zarr.open_array(path, mode="r")
     if _kind(path) != ".npy":
         raise ValueError(f"{path}: found a file of columns, wanted .npy or .zarr as of the rows")
-    return np.load(path, mmap_mode="r")
+    with _readable(path):
+        found = np.load(path, mmap_mode="r")
+    if found.ndim == 0 or found.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{path}: found an array of shape {found.shape} and dtype {found.dtype}, wanted rows "
+            "of real numbers"
+        )
+    return found
 
 
 class ArrayReader:
@@ -190,11 +214,13 @@ class ParquetReader:
 
     def _file(self, path: str) -> Any:
         # Page after page through a small buffer, instead of whole row groups.
-        return self._parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16)
+        with _readable(path):
+            return self._parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16)
 
     def _look_at(self, path: str, file: Any, columns: Sequence[str] | None) -> None:
         """Take the row groups of a file, and the columns of the first."""
-        schema = file.schema_arrow
+        with _readable(path):
+            schema = file.schema_arrow
         if not self.chunks and not self._places:
             others = [*self._targets, *([] if self._weight is None else [self._weight])]
             for name in (*others, *(columns or ())):
@@ -225,7 +251,7 @@ class ParquetReader:
     def read(self, chunk: int) -> Iterator[Piece]:
         """The rows of a row group."""
         path, group = self._places[chunk]
-        with self._file(path) as file:
+        with _readable(path), self._file(path) as file:
             for batch in file.iter_batches(
                 _PIECE, row_groups=[group], columns=list(self._types), use_threads=False
             ):
