@@ -77,11 +77,13 @@ def threads(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Fuzz the files that are read, and calls in random order; `-- --seconds N` each."""
+    """Fuzz files, calls, networks, ranks and exports."""
     session.run("python", "tools/fuzz_files.py", *session.posargs)
     session.run("python", "tools/fuzz_core.py", *session.posargs)
     session.run("python", "tools/fuzz_calls.py", *session.posargs)
     session.run("python", "tools/fuzz_networks.py")
+    session.run("python", "tools/fuzz_ranks.py")
+    session.run("python", "tools/fuzz_exports.py")
 
 
 @nox.session

@@ -1,14 +1,20 @@
 """How well `densecore train` predicts tables, beside scikit-learn's models and gradient boosting.
 
     python benchmarks/tables.py FOLDER [--recipes quick,default,best] [--peers mlp,hgb,lightgbm,...]
-                                [--only NAME,NAME] [--rows N] [--seeds N] [--out FILE.json]
-    python benchmarks/tables.py FOLDER --ablate [--rows N] [--out FILE.json]
+                                [--only NAME,NAME] [--rows N] [--seeds N] [--cache FILE.json]
+                                [--out FILE.json]
+    python benchmarks/tables.py FOLDER --ablate [--rows N] [--cache FILE.json] [--out FILE.json]
 
 FOLDER holds ``tables.json``, a list of {"name", "target", "task"}, and ``NAME.csv.gz`` for each.
 The first 80 % of a table's rows are to learn from and the rest to be judged on; rows must have been
-shuffled. Every contestant sees the same rows; densecore is given the columns as they are, the
-others an ordinary pipeline (missing values, categories, scaling for the network). Errors are the
-share of wrong labels, and RMSE / deviation. Ratios are geometric means of (error + 0.01).
+shuffled. Every contestant sees the same rows; densecore is given them as a CSV file and nothing but
+the target named, the others an ordinary pipeline (missing values, categories, scaling for the
+network): mlp, hgb, lightgbm, xgboost, catboost, realmlp. Errors are the share of wrong labels, and
+RMSE / deviation. Ratios are geometric means of (error + 0.01).
+
+``--cache`` keeps each result as soon as it is there, and what it has is not run again:
+``{"TABLE/ROWS/CONTESTANT/SEED": {"error": …, "logloss": …, "train_s": …}}``. Take out what another
+version of densecore has made. Seconds of peers that another machine measured say nothing.
 
 ``--ablate`` leaves one part out of the default recipe at a time. It never sees the last 20 %: it
 learns from the first 60 % and is judged on the next 20 %.
@@ -16,7 +22,7 @@ learns from the first 60 % and is judged on the next 20 %.
 
 import argparse
 import json
-import platform
+import tempfile
 import time
 import warnings
 from dataclasses import replace
@@ -26,10 +32,14 @@ from typing import Any
 import numpy as np
 
 import densecore as dc
+import description
 from densecore import tabular
 from densecore.tabular.judge import judge
 
-CLASSES, NUMBERS = "for_classes", "for_numbers"
+Results = dict[str, list[dict[str, float]]]  # of each contestant: one for each table
+
+# The smallest tables tell what a recipe costs.
+FEW_ROWS = 5000
 
 
 def both(recipe: tabular.Recipe, **changes: Any) -> tabular.Recipe:
@@ -76,26 +86,30 @@ def cut(entry: dict[str, str], folder: Path, rows: int) -> Any:
     return frame
 
 
-def error_of(model: tabular.TableModel, frame: Any, target: str, spread: float) -> dict[str, float]:
-    scores = judge(model, tabular.table_of(frame))[0][target]
-    if "rmse" in scores:
-        return {"error": scores["rmse"] / spread}
-    return {"error": 1 - scores["accuracy"], "log_loss": scores["log_loss"]}
-
-
 def ours(recipe: tabular.Recipe, entry: dict[str, str], train: Any, test: Any, seed: int) -> Any:
-    classification = entry["task"] == "classification"
-    start = time.perf_counter()
-    problem = tabular.problem_of(
-        tabular.table_of(train),
-        [entry["target"]],
-        task=entry["task"],
-        bins=recipe.settings(classification).bins,
-    )
-    model = tabular.fit(problem, recipe, seed, linear=False).model
-    seconds = time.perf_counter() - start
-    spread = 1.0 if classification else float(train[entry["target"]].std())
-    return {**error_of(model, test, entry["target"], spread), "seconds": seconds}
+    classification, target = entry["task"] == "classification", entry["target"]
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / "train.csv", Path(folder) / "test.csv"]
+        for frame, file in zip((train, test), files, strict=True):
+            frame.to_csv(file, index=False)
+        start = time.perf_counter()
+        try:
+            problem = tabular.problem_of(
+                tabular.read_table(files[0]),
+                [target],
+                task=entry["task"],
+                bins=recipe.settings(classification).bins,
+            )
+        except tabular.TableError as error:
+            return {"error": float("nan"), "refused": str(error)}
+        model = tabular.fit(problem, recipe, seed, linear=False).model
+        seconds = time.perf_counter() - start
+        scores = judge(model, tabular.read_table(files[1]))[0][target]
+    if not classification:
+        return {"error": scores["rmse"] / float(train[target].std()), "train_s": seconds}
+    return {
+        "error": 1 - scores["accuracy"], "logloss": scores["log_loss"], "train_s": seconds
+    }  # fmt: skip
 
 
 def peer(name: str, entry: dict[str, str], train: Any, test: Any, seed: int) -> Any:
@@ -136,6 +150,15 @@ def peer(name: str, entry: dict[str, str], train: Any, test: Any, seed: int) -> 
 
             kind = xgboost.XGBClassifier if classification else xgboost.XGBRegressor
             model = kind(random_state=seed)
+        elif name == "realmlp":
+            import pytabkit
+
+            kind = pytabkit.RealMLP_TD_Classifier if classification else (
+                pytabkit.RealMLP_TD_Regressor
+            )  # fmt: skip
+            model = kind(device="cpu", random_state=seed, n_cv=1, n_refit=0, verbosity=0)
+            known = impute.SimpleImputer(keep_empty_features=True)
+            prepare = compose.ColumnTransformer([("n", known, numbers), ("c", codes, texts)])
         elif name == "catboost":
             import catboost
 
@@ -155,35 +178,70 @@ def peer(name: str, entry: dict[str, str], train: Any, test: Any, seed: int) -> 
     seconds = time.perf_counter() - start
     rest = test.drop(columns=target)
     if not classification:
-        rmse = float(np.sqrt(np.mean((both_steps.predict(rest) - test[target]) ** 2)))
-        return {"error": rmse / float(y.std()), "seconds": seconds}
+        answers = np.asarray(both_steps.predict(rest), float).ravel()
+        rmse = float(np.sqrt(np.mean((answers - test[target].to_numpy(float)) ** 2)))
+        return {"error": rmse / float(y.std()), "train_s": seconds}
     p = np.clip(both_steps.predict_proba(rest), 1e-7, 1)
     truth = np.searchsorted(names, test[target])
     return {
         "error": float(np.mean(p.argmax(axis=1) != truth)),
-        "log_loss": float(-np.mean(np.log(p[np.arange(len(truth)), truth] / p.sum(axis=1)))),
-        "seconds": seconds,
+        "logloss": float(-np.mean(np.log(p[np.arange(len(truth)), truth] / p.sum(axis=1)))),
+        "train_s": seconds,
     }
 
 
-def ratio(first: list[Any], second: list[Any], key: str, shift: float) -> float:
+def ratio(first: list[Any], second: list[Any], key: str, shift: float = 0.0) -> float:
+    """The geometric mean of the ratios where both have the number."""
     pairs = [
-        (a[key] + shift, b[key] + shift) for a, b in zip(first, second, strict=True) if key in a
+        (a[key] + shift, b[key] + shift)
+        for a, b in zip(first, second, strict=True)
+        if np.isfinite(a.get(key, np.nan)) and np.isfinite(b.get(key, np.nan))
     ]
     return float(np.exp(np.mean([np.log(a / b) for a, b in pairs]))) if pairs else float("nan")
 
 
-def show(results: dict[str, list[Any]], reference: str, names: list[str]) -> None:
-    print(f"\n| | {' | '.join(names)} | error | log-loss | wins |")
-    print("|" + "---|" * (len(names) + 4))
+def show(results: Results, names: list[str]) -> None:
+    """The errors of all contestants."""
+    print(f"\n| error | {' | '.join(names)} |")
+    print("|" + "---|" * (len(names) + 1))
     for who, rows in results.items():
         errors = " | ".join(f"{row['error']:.4f}" for row in rows)
-        wins = sum(a["error"] < b["error"] for a, b in zip(results[reference], rows, strict=True))
-        print(
-            f"| {who} | {errors} | {ratio(rows, results[reference], 'error', 0.01):.3f} "
-            f"| {ratio(rows, results[reference], 'log_loss', 0):.3f} | {wins} of {len(rows)} |"
-        )
-    print(f"\nerror and log-loss: ratios to '{reference}'; wins: of '{reference}' against the row")
+        print(f"| {who} | {errors} |")
+
+
+def compared(results: Results, with_: list[str], rows: list[int]) -> list[tuple[str, list[str]]]:
+    """What is said of each contestant beside those named: a line and its cells."""
+    lines: list[tuple[str, list[str]]] = []
+    for other in with_:
+        cells = []
+        for found in results.values():
+            pairs = list(zip(found, results[other], strict=True))
+            judged = [(a["error"], b["error"]) for a, b in pairs if np.isfinite(b["error"])]
+            won = sum(a < b for a, b in judged)
+            cells.append(
+                f"{ratio(found, results[other], 'error', 0.01):.3f} "
+                f"({ratio(found, results[other], 'logloss'):.3f}), {won} of {len(judged)}"
+            )
+        lines.append((f"{other}: error (log-loss), won", cells))
+    few = [i for i, count in enumerate(rows) if count < FEW_ROWS]
+    seconds = [
+        np.mean([found[i].get("train_s", np.nan) / rows[i] * 1000 for i in few]) if few else np.nan
+        for found in results.values()
+    ]
+    what = f"seconds per 1000 rows (tables under {FEW_ROWS})"
+    lines.append((what, [f"{each:.2f}" for each in seconds]))
+    refused = [sum("refused" in row for row in found) for found in results.values()]
+    lines.append(("tables refused", [str(count) for count in refused]))
+    return lines
+
+
+def averaged(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """The mean over seeds; a refusal is one for all of them."""
+    for one in found:
+        if "refused" in one:
+            return one
+    keys = [key for key in ("error", "logloss", "train_s") if key in found[0]]
+    return {key: float(np.mean([one[key] for one in found])) for key in keys}
 
 
 def main() -> None:
@@ -195,6 +253,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--ablate", action="store_true")
+    parser.add_argument("--cache", type=Path)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
@@ -203,34 +262,54 @@ def main() -> None:
         entries = [e for e in entries if e["name"] in options.only.split(",")]
     if options.ablate:
         contestants: dict[str, Any] = ablations(tabular.recipe_named("default"))
-        reference = "the recipe"
+        with_ = ["the recipe"]
     else:
-        contestants = {name: tabular.recipe_named(name) for name in options.recipes.split(",")}
-        reference = "default" if "default" in contestants else next(iter(contestants))
-        contestants.update((name, name) for name in options.peers.split(",") if name)
-    results: dict[str, list[Any]] = {name: [] for name in contestants}
+        with_ = [name for name in options.peers.split(",") if name]
+        recipes = [name for name in options.recipes.split(",") if name]
+        contestants = {name: tabular.recipe_named(name) for name in recipes}
+        contestants.update((name, name) for name in with_)
+        with_ = with_ or recipes[:1]
+    known = options.cache is not None and options.cache.exists()
+    cache: dict[str, Any] = json.loads(options.cache.read_text()) if known else {}
+    results: Results = {name: [] for name in contestants}
+    learnt_from = []
     for entry in entries:
         frame = cut(entry, options.folder, options.rows)
         learn, until = (0.6, 0.8) if options.ablate else (0.8, 1.0)
         train = frame.iloc[: int(learn * len(frame))]
         test = frame.iloc[int(learn * len(frame)) : int(until * len(frame))]
+        learnt_from.append(len(train))
         for name, what in contestants.items():
             run = peer if isinstance(what, str) else ours
-            found = [run(what, entry, train, test, seed) for seed in range(options.seeds)]
-            row = {key: float(np.mean([one[key] for one in found])) for key in found[0]}
+            found = []
+            for seed in range(options.seeds):
+                key = f"{entry['name']}/{len(frame)}/{name}/{seed}"
+                if key not in cache:
+                    cache[key] = run(what, entry, train, test, seed)
+                    if options.cache is not None:
+                        options.cache.write_text(json.dumps(cache, indent=1) + "\n")
+                found.append(cache[key])
+            row = averaged(found)
             results[name].append(row)
-            shown = ", ".join(f"{key} {value:.4f}" for key, value in row.items())
-            print(f"{entry['name']}: {name}: {shown}", flush=True)
+            shown = [f"{k} {v:.4f}" if k != "refused" else f"refused: {v}" for k, v in row.items()]
+            print(f"{entry['name']}: {name}: {', '.join(shown)}", flush=True)
     names = [entry["name"] for entry in entries]
-    show(results, reference, names)
+    show(results, names)
+    lines = compared(results, with_, learnt_from)
+    print(f"\n| | {' | '.join(results)} |")
+    print("|" + "---|" * (len(results) + 1))
+    for what, cells in lines:
+        print(f"| {what} | {' | '.join(cells)} |")
     if options.out:
-        machine = {
-            "processor": platform.processor() or platform.machine(),
-            "system": platform.platform(),
-            "threads": dc.get_num_threads(),
+        report = {
+            "machine": description.describe(),
             "densecore": dc.__version__,
+            "rows": options.rows,
+            "seeds": options.seeds,
+            "tables": dict(zip(names, learnt_from, strict=True)),
+            "results": results,
+            "compared": {what: dict(zip(results, cells, strict=True)) for what, cells in lines},
         }
-        report = {"machine": machine, "tables": names, "rows": options.rows, "results": results}
         options.out.write_text(json.dumps(report, indent=1) + "\n")
 
 

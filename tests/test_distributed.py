@@ -760,11 +760,11 @@ def test_shares_cover_a_batch() -> None:
     for rows in (1, 5, 8, 31, 1000):
         for ranks in (1, 2, 3, 8):
             for own in (0, 1, 16):
-                count = leaves(rows, own, ranks, None, False)
+                count = leaves(own, ranks, None, False)
                 parts = [dealt(rows, count, rank, ranks) for rank in range(ranks)]
                 assert [parts[0].begin, *(part.end for part in parts)] == [
                     *(part.begin for part in parts), rows]  # fmt: skip
-                split = leaves(rows, own, ranks, None, True)
+                split = leaves(own, ranks, None, True)
                 bounds = np.sort(np.random.default_rng(rows).integers(0, rows + 1, ranks - 1))
                 bounds = np.concatenate([[0], bounds, [rows]])
                 for begin, end in pairwise(bounds):

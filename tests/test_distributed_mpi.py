@@ -148,15 +148,32 @@ def test_an_ended_training_goes_on_to_the_same_bits(
     assert result(then, "ended", *NEVER, place) == undisturbed
 
 
-def test_kills_at_random_moments(tmp_path: Any) -> None:
-    undisturbed = result(1, "ended", *NEVER, str(tmp_path / "none"))
+@pytest.fixture(params=["arrays", "files"])
+def rows(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    """What tells a case where its rows are: nothing, or a folder of Parquet files."""
+    if request.param == "arrays":
+        return []
+    pyarrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet")
+    random = np.random.default_rng(3)
+    for number in range(2):
+        x, y = random.normal(size=(320, 6)).astype("float32"), random.integers(0, 3, 320)
+        columns = {f"c{i}": x[:, i] for i in range(6)} | {"y": y}
+        path = tmp_path / f"{number}.parquet"
+        pyarrow.parquet.write_table(pyarrow.table(columns), path, row_group_size=90)
+    return [str(tmp_path)]
+
+
+def test_kills_at_random_moments(rows: list[str], tmp_path: Path) -> None:
+    undisturbed = result(1, "ended", *NEVER, str(tmp_path / "none"), *rows)
     random = np.random.default_rng(0)
     for trial in range(int(os.environ.get("DENSECORE_KILLS", "5"))):
         place = str(tmp_path / str(trial))
         for _ in range(2):
             rank, step = str(random.integers(2)), str(random.integers(1, 120))
-            run(2, "ended", "SIGKILL", rank, step, place)
-        assert result(int(random.choice([1, 2, 4])), "ended", *NEVER, place) == undisturbed
+            run(2, "ended", "SIGKILL", rank, step, place, *rows)
+        ranks = int(random.choice([1, 2, 4]))
+        assert result(ranks, "ended", *NEVER, place, *rows) == undisturbed
 
 
 def test_the_command_line_trains_the_same_model_on_several_ranks(tmp_path: Path) -> None:

@@ -42,7 +42,9 @@ def test_onnx_runtime_predicts_the_same(seed: int, dtype: str, tmp_path: Path) -
     assert [each.shape[1:] for each in none] == [each.shape[1:] for each in found]
 
 
-def in_c(models: list[Any], rows: list[list[np.ndarray]], d: Path) -> list[list[np.ndarray]]:
+def in_c(
+    models: list[Any], rows: list[list[np.ndarray]], d: Path, cc: str = "gcc"
+) -> list[list[np.ndarray]]:
     """What the headers of models compute, one program for all: a list of outputs for each."""
     source = ["#include <stdio.h>"]
     main, sizes = [], []
@@ -66,7 +68,7 @@ def in_c(models: list[Any], rows: list[list[np.ndarray]], d: Path) -> list[list[
         sizes.append([port.width for port in program.gives])
     (d / "main.c").write_text("\n".join([*source, "int main(void) {", *main, "  return 0;", "}\n"]))
     flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1"]
-    subprocess.run(["gcc", *flags, "-o", "main", "main.c", "-lm"], cwd=d, check=True)
+    subprocess.run([cc, *flags, "-o", "main", "main.c", "-lm"], cwd=d, check=True)
     given_rows = b"".join(
         b"".join(each[row].tobytes() for each in x) for x in rows for row in range(len(x[0]))
     )

@@ -167,7 +167,7 @@ def test_an_unknown_compilation_is_left_out_with_a_warning() -> None:
 
 
 def archive(path: Path, config: Any, shape: tuple[int, ...] = (4, 2)) -> Path:
-    """A file of one dense layer, with a configuration and a kernel of one's own."""
+    """A file of one dense layer, with a configuration and a custom kernel."""
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
         file["layers/dense/vars/0"] = np.ones(shape, np.float32)

@@ -457,8 +457,6 @@ def test_embeddings_say_what_they_do_not_take() -> None:
             model.fit([np.array(users), np.zeros(2)], Y[:2], verbose=0)
     with pytest.raises(ValueError, match="found an input that a layer computes"):
         dc.Sequential([dc.Input(4), dc.Dense(2), layers.Embedding(3, 2)])
-    with pytest.raises(ValueError, match="mask_zero: found True"):
-        layers.Embedding(3, 2, mask_zero=True)
 
 
 def test_an_embedding_begins_with_given_weights(tmp_path: Path) -> None:

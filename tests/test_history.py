@@ -63,20 +63,27 @@ def now_and_then() -> dc.History:
 
 def test_frame_has_a_row_per_epoch() -> None:
     pandas = pytest.importorskip("pandas")
-    frame = now_and_then().to_frame()
+    frame = now_and_then().to_pandas()
     assert list(frame.columns) == ["loss", "val_loss", "learning_rate"]
     assert frame.index.tolist() == [0, 1, 2]
     assert frame.index.name == "epoch"
     assert frame["val_loss"].isna().tolist() == [True, False, True]
     assert frame.loc[1, "val_loss"] == 2.5
-    assert len(dc.History().to_frame()) == 0
-    assert isinstance(dc.History({"loss": []}, []).to_frame(), pandas.DataFrame)
+    assert len(dc.History().to_pandas()) == 0
+    assert isinstance(dc.History({"loss": []}, []).to_pandas(), pandas.DataFrame)
+
+
+def test_the_old_name_of_the_frame_warns() -> None:
+    pytest.importorskip("pandas")
+    with pytest.warns(DeprecationWarning, match="to_pandas"):
+        found = falling().to_frame()
+    assert found.equals(falling().to_pandas())
 
 
 def test_without_pandas_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match=r"pip install 'densecore\[tables\]'"):
-        falling().to_frame()
+        falling().to_pandas()
 
 
 def test_notebooks_get_a_table() -> None:

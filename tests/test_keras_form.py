@@ -1,13 +1,12 @@
-"""Configurations in Keras's form, and objects as dictionaries."""
+"""Configurations of models in Keras's form."""
 
 import json
 from typing import Any
 
 import numpy as np
-import pytest
 
 import densecore as dc
-from densecore import layers, saving
+from densecore import layers
 
 
 class Twice(layers.Layer):
@@ -53,34 +52,3 @@ def test_graphs_begin_with_their_inputs() -> None:
     again = dc.Model.from_config(model.get_config())
     assert again.input_names == ["a", "b"]
     assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
-
-
-@pytest.mark.parametrize(
-    "thing",
-    [
-        layers.Dense(3, "tanh", name="d"),
-        dc.optimizers.Adam(0.25),
-        dc.losses.Huber(delta=2.0),
-        dc.metrics.AUC(name="area"),
-        dc.initializers.HeNormal(seed=3),
-        dc.regularizers.L2(0.5),
-        dc.optimizers.schedules.CosineDecay(0.1, 10),
-        Twice(4.0),
-    ],
-)
-def test_objects_as_dictionaries(thing: Any) -> None:
-    written = json.loads(json.dumps(saving.serialize_keras_object(thing)))
-    assert written["class_name"] == type(thing).__name__
-    again = saving.deserialize_keras_object(written, custom_objects={"Twice": Twice})
-    assert type(again) is type(thing)
-    assert again.get_config() == thing.get_config()
-
-
-def test_values_stand_for_themselves() -> None:
-    values = {"a": [1, "b", None], "c": np.float32(2)}
-    assert saving.deserialize_keras_object(saving.serialize_keras_object(values)) == {
-        "a": [1, "b", None], "c": 2.0
-    }  # fmt: skip
-    with pytest.raises(ValueError, match="found the class 'Nobody', which is not known here"):
-        saving.deserialize_keras_object({"class_name": "Nobody", "config": {}})
-    assert layers.deserialize(layers.serialize(layers.Dense(7))).units == 7

@@ -87,5 +87,5 @@ def test_own_metrics_take_targets_of_any_columns() -> None:
     found = model.evaluate(x, y)[1]
     assert found == pytest.approx(share(y, model.predict(x)), rel=1e-6)
     model.compile("adam", loss, metrics=["mae"])
-    with pytest.raises(ValueError, match="where the loss and all metrics are one's own"):
+    with pytest.raises(ValueError, match="where the loss and all metrics are custom"):
         model.fit(x, y, verbose=0)

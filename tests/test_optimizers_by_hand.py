@@ -77,6 +77,42 @@ def test_other_gradients_are_refused() -> None:
         optimizer.apply([np.ones(3)], [dc.Variable(np.ones(3))])
 
 
+def test_variables_that_take_no_numbers_are_refused_before_a_step() -> None:
+    first, fixed = np.ones(3), np.ones(2)
+    fixed.flags.writeable = False
+    cases: list[tuple[Any, type[Exception], str]] = [
+        (fixed, ValueError, "found a variable that is read-only"),
+        (np.ones(2, int), TypeError, "found a variable of dtype int64, wanted float32 or float64"),
+        (np.ones(2, complex), TypeError, "found a variable of dtype complex128"),
+        ([1.0, 1.0], TypeError, r"found a variable list \[1.0, 1.0\], wanted an array"),
+    ]
+    for variable, kind, message in cases:
+        optimizer = optimizers.SGD(0.5)
+        with pytest.raises(kind, match=message):
+            optimizer.apply([np.ones(3), np.ones(2)], [first, variable])
+        assert (first == 1).all()
+        assert optimizer.iterations == 0
+    for given in (None, [1], [(1, 2, 3)]):
+        with pytest.raises(TypeError, match="wanted pairs of a gradient and a variable"):
+            optimizers.SGD(0.5).apply_gradients(given)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="rows of different lengths"):
+        optimizers.SGD(0.5).apply([[[1], [1, 2]]], [first])
+
+
+def test_names_without_weight_decay_are_texts() -> None:
+    model = dc.Sequential([dc.Input(3), layers.Dense(2)], seed=0)
+    optimizer = optimizers.AdamW(0.1)
+    optimizer.exclude_from_weight_decay(var_names="bias")  # one name, not four letters
+    model.compile(optimizer, "mse")
+    assert model.layers[0].weight_decay_multiplier == {"bias": 0.0}
+    with pytest.raises(ValueError, match=r"var_names: found '\(', wanted a regular expression"):
+        optimizers.AdamW().exclude_from_weight_decay(var_names=["("])
+    with pytest.raises(TypeError, match="var_names: found 3"):
+        optimizers.AdamW().exclude_from_weight_decay(var_names=3)
+    with pytest.raises(TypeError, match="var_list: found a variable 1, wanted an array"):
+        optimizers.AdamW().exclude_from_weight_decay(var_list=[1])
+
+
 def test_weight_decay_leaves_variables_alone() -> None:
     def made() -> dc.Sequential:
         return dc.Sequential([dc.Input(3), layers.Dense(2, name="a"), layers.Dense(1)], seed=0)

@@ -1,4 +1,4 @@
-"""Layers of one's own: `call` with weights, layers and functions becomes a part of a graph."""
+"""Custom layers: `call` with weights, layers and functions becomes a part of a graph."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""Layers of one's own whose `call` does what it should not: refused by one sentence, at once."""
+"""Custom layers whose `call` does what it should not: refused by one sentence, at once."""
 
 import threading
 import time

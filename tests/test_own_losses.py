@@ -1,4 +1,4 @@
-"""Losses and metrics of one's own, as people write them: without a gradient."""
+"""Custom losses and metrics, as people write them: without a gradient."""
 
 import itertools
 from collections.abc import Callable

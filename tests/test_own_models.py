@@ -1,4 +1,4 @@
-"""Models of one's own: subclasses of `Model` with a `call`, which becomes a graph of layers."""
+"""Custom models: subclasses of `Model` with a `call`, which becomes a graph of layers."""
 
 import copy
 import pickle

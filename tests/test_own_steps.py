@@ -146,6 +146,63 @@ def test_train_steps_may_change_the_batch() -> None:
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+def test_a_train_step_makes_the_step_itself() -> None:
+    """By forward, backward and an optimizer: the same weights as `fit` of a plain model."""
+
+    class ByHand(dc.Model):
+        def train_step(self, data: Any) -> Any:
+            x, y = data
+            outputs = self.forward(x)
+            self.backward((2 * (outputs - y) / y.size).astype(x.dtype))
+            gradients = [
+                gradient for layer in self.layers if layer.weights
+                for gradient in (layer.kernel_gradient, layer.bias_gradient)
+            ]  # fmt: skip
+            if self.by_arrays:
+                self.optimizer.apply_gradients(
+                    zip([g.copy() for g in gradients], self.trainable_variables, strict=True)
+                )
+            else:
+                self.apply_gradients()
+            for metric in self.metrics:
+                metric.update_state(y, outputs)
+            return {
+                "loss": np.mean((outputs - y) ** 2),
+                **{m.name: m.result() for m in self.metrics},
+            }
+
+    plain = made(dc.Model)
+    plain.compile("adam", "mse", metrics=["mae"])
+    plain.fit(X, Y, epochs=2, batch_size=8, verbose=0, shuffle=False)
+    for by_arrays in (False, True):
+        model = made(ByHand)
+        model.by_arrays = by_arrays
+        model.compile("adam", "mse", metrics=["mae"])
+        history = model.fit(X, Y, epochs=2, batch_size=8, verbose=0, shuffle=False).history
+        assert set(history) == {"loss", "mae"}
+        for one, other in zip(model.get_weights(), plain.get_weights(), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+        assert history["mae"][-1] == pytest.approx(plain.history.history["mae"][-1], rel=1e-5)
+
+
+def test_gradients_of_other_libraries_are_refused_by_name() -> None:
+    def tape(self: Any, data: Any) -> Any:
+        with tf.GradientTape() as t:  # noqa: F821
+            t.watch(data)
+
+    def stateless(self: Any, state: Any, data: Any) -> Any:
+        return jax.value_and_grad(self.compute_loss)(state)  # noqa: F821
+
+    def backward(self: Any, data: Any) -> Any:
+        self.zero_grad()
+        self(data).backward()
+
+    for step, said in ((tape, "TensorFlow's tape"), (stateless, "JAX's"), (backward, "PyTorch's")):
+        with pytest.raises(TypeError, match=f"class Mine: found a method train_step, with {said}.*"
+                           "wanted compute_loss.*self.forward"):  # fmt: skip
+            type("Mine", (dc.Model,), {"train_step": step})
+
+
 def test_what_no_loop_calls_is_refused() -> None:
     with pytest.raises(TypeError, match=r"found a method train_step, .*compute_loss"):
 

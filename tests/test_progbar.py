@@ -1,4 +1,4 @@
-"""The progress of loops of one's own, and the parts of batches."""
+"""The progress of custom loops, and the parts of batches."""
 
 import io
 import sys

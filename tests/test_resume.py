@@ -219,8 +219,9 @@ def test_a_checkpoint_with_a_schedule_that_no_file_can_hold_warns_and_keeps_the_
 
     model = make()
     model.compile(dc.optimizers.Adam(Mine()), "mse")
-    with pytest.warns(UserWarning, match="the file holds the present rate"):
+    with pytest.warns(UserWarning, match="the file holds the present rate") as caught:
         model.fit(X, Y, epochs=2, verbose=0, callbacks=[cb.ModelCheckpoint(tmp_path / "m")])
+    assert len({str(each.message) for each in caught}) == 1  # of which Python shows one
     assert model.progress["epochs"] == 2
     assert dc.load_model(tmp_path / "m").progress["epochs"] == 2
 

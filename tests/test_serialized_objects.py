@@ -21,7 +21,7 @@ OBJECTS = {
     "activation": dc.activations.get("leaky_relu"),
     "layer": dc.layers.Dense(3, "gelu", kernel_regularizer="l2", name="a"),
     "array": np.arange(6.0).reshape(2, 3),
-    "numbers": {"a": [1, 2.5, None], "b": (True, "x")},
+    "numbers": {"a": [1, 2.5, None], "b": (True, "x"), "c": np.float32(2)},
 }
 
 
@@ -36,12 +36,13 @@ def test_an_object_comes_back(name: str) -> None:
     elif name == "numbers":
         assert found == thing
     else:
+        assert name == "activation" or described["class_name"] == type(thing).__name__
         assert found.get_config() == thing.get_config()
 
 
 @saving.register_keras_serializable("objects")
 class Holding(dc.layers.Layer):
-    """A layer of one's own that holds a regularizer, as Keras's guides write it."""
+    """A custom layer that holds a regularizer, as Keras's guides write it."""
 
     def __init__(self, factor: Any, regularizer: Any = None, **general: Any) -> None:
         super().__init__(**general)
@@ -71,6 +72,20 @@ def test_a_layer_of_ones_own_that_holds_objects(tmp_path: Any) -> None:
     loaded = dc.load_model(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(loaded.predict(np.eye(3)), model.predict(np.eye(3)))
     assert loaded.layers[0].regularizer == dc.regularizers.L2(0.3)
+
+
+def test_a_class_that_is_not_registered_is_given_by_name() -> None:
+    class Twice(dc.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return 2 * x
+
+    described = json.loads(json.dumps(saving.serialize_keras_object(Twice(name="a"))))
+    found = saving.deserialize_keras_object(described, custom_objects={"Twice": Twice})
+    assert isinstance(found, Twice)
+    assert found.name == "a"
+    again = dc.layers.deserialize(dc.layers.serialize(dc.layers.Dense(7)))
+    assert isinstance(again, dc.layers.Dense)
+    assert again.units == 7
 
 
 def test_functions_and_unknown_classes() -> None:

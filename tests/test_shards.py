@@ -121,6 +121,51 @@ def test_memory_maps_and_weights(tmp_path: Path, parquet: Path) -> None:
     assert {fit(None)} == set(run_threads(4, fit, 30))
 
 
+def two_inputs() -> dc.Model:
+    numbers, code = dc.Input(2, name="numbers"), dc.Input(1, name="code")
+    table = dc.layers.Flatten()(dc.layers.Embedding(4, 3)(code))
+    joined = dc.layers.concatenate([numbers, table])
+    made = dc.Model([numbers, code], dc.Dense(1)(dc.Dense(8, "tanh")(joined)), seed=0)
+    made.compile("adam", "mse")
+    return made
+
+
+def test_columns_of_several_inputs(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet")
+    rng = np.random.default_rng(0)
+    columns = {
+        "a": rng.normal(size=400),
+        "code": rng.integers(0, 4, 400),
+        "b": rng.normal(size=400),
+    }
+    columns["y"] = columns["a"] * (columns["code"] == 2)
+    path = tmp_path / "t.parquet"
+    pyarrow.parquet.write_table(pyarrow.table(columns), path, row_group_size=90)
+    shards = Shards(path, "y", columns={"code": "code", "numbers": ["a", "b"]}, window=4000)
+
+    def fit(comm: Any) -> bytes:
+        made = two_inputs()
+        made.fit(shards, batch_size=50, epochs=2, verbose=0, comm=comm)
+        return made.parameters.tobytes()
+
+    assert set(run_threads(4, fit, 30)) == {fit(None)}
+    made = two_inputs()
+    made.fit(shards, batch_size=400, epochs=1, shuffle=False, verbose=0)
+    other = two_inputs()
+    x = {"numbers": np.stack([columns["a"], columns["b"]], 1), "code": columns["code"][:, None]}
+    other.fit(x, columns["y"], batch_size=400, epochs=1, shuffle=False, verbose=0)
+    np.testing.assert_allclose(made.parameters, other.parameters, atol=1e-6)
+    np.testing.assert_allclose(made.evaluate(shards, verbose=0),
+                               other.evaluate(x, columns["y"], verbose=0), rtol=1e-4)  # fmt: skip
+    for wrong, message in (({}, "empty dictionary"), ({"a": []}, "columns of a: found none"),
+                           ({"a": ["z"]}, "unknown column 'z'")):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            Shards(path, "y", columns=wrong)
+    with pytest.raises(ValueError, match="found no 'numbers' in a dictionary"):
+        two_inputs().fit(Shards(path, "y", columns={"code": "code"}), verbose=0)
+
+
 def test_zarr(tmp_path: Path) -> None:
     zarr = pytest.importorskip("zarr")
     x, y, _ = table()

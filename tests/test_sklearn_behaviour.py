@@ -501,7 +501,7 @@ def test_a_step_is_an_epoch_of_one_batch(task: str, settings: dict[str, Any], dt
     given |= {"loss": "poisson"} if task == "counts" else {}
     weights = np.linspace(0.1, 2, 90)
     step, epoch = getattr(ours, kind)(**given), getattr(ours, kind)(**copy.deepcopy(given))
-    # A callback of one's own makes it an ordinary fit of one epoch.
+    # A custom callback makes it an ordinary fit of one epoch.
     listener = dc.callbacks.LambdaCallback()
     for number in range(4):
         rows = slice(0, 90 - 20 * number)

@@ -65,6 +65,30 @@ def test_evaluate_and_predict() -> None:
     np.testing.assert_array_equal(model.parameters, weights)
 
 
+def test_the_weights_come_back_when_an_evaluation_is_broken_off() -> None:
+    class Fails(dc.callbacks.Callback):
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            raise KeyboardInterrupt
+
+        on_predict_batch_end = on_test_batch_end
+
+    model, _ = trained([], 1)
+    model.train_on_batch(X, Y)
+    weights = model.parameters.copy()
+    hooks = [SwapEMAWeights(), Fails()]
+    for call in (
+        lambda: model.evaluate(X, Y, callbacks=hooks),
+        lambda: model.predict(X, callbacks=hooks),
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            call()
+        np.testing.assert_array_equal(model.parameters, weights)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, verbose=0, validation_data=(X, Y), callbacks=hooks)
+    average = model._network.optimizer_states()["average"]
+    assert (model.parameters != average).any()
+
+
 def test_an_optimizer_without_an_average_is_refused() -> None:
     model = dc.Sequential([dc.Input(3), dc.Dense(1)])
     model.compile("sgd", "mse")

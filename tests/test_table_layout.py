@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from densecore.tabular import TableError, read_table
+from densecore.cli import main
+from densecore.tabular import TableError, problem_of, read_table
 
 ROWS = [(f"{i}.5", f"{2 * i}", "ab"[i % 2]) for i in range(30)]
 BODY = "".join(",".join(row) + "\n" for row in ROWS)
@@ -182,3 +183,171 @@ def test_files_of_other_programs(tmp_path: Path) -> None:
     (tmp_path / "u.feather").write_bytes(b"no such file")
     with pytest.raises(TableError, match=r"not a readable \.feather file"):
         read_table(tmp_path / "u.feather")
+
+
+def with_lines(*lines: tuple[int, str], rows: int = 200) -> str:
+    """A file whose lines of these numbers are others."""
+    made = ["x,z,k", *(f"{i}.5,{2 * i},{'ab'[i % 2]}" for i in range(rows))]
+    for number, text in lines:
+        made[number - 1] = text
+    return "\n".join(made) + "\n"
+
+
+def test_a_few_rows_of_too_few_or_too_many_values(tmp_path: Path) -> None:
+    text = with_lines((4, "2.5,4"), (9, "7.5"), (90, "88.5,1,76,a"), (101, "99.5,198,a,,"))
+    table = read(tmp_path, text)
+    assert table.notes == [
+        "2 rows of too few values: those not there count as missing (rows 4, 9)",
+        "1 row of too many values: all count as missing (row 90; a separator within a text wants "
+        "quotes)",
+    ]
+    x, z = table.column("x").numbers(), table.column("z").numbers()
+    assert len(table) == 200
+    np.testing.assert_array_equal(x[[2, 7, 88, 99]], [2.5, 7.5, np.nan, 99.5])
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(z)), [7, 88])
+    np.testing.assert_array_equal(np.flatnonzero(table.column("k").missing()), [2, 7, 88])
+    assert table.column("x").where(198).endswith("row 200, column 'x'")
+
+
+def test_rows_of_blanks_that_lack_a_value_say_nothing(tmp_path: Path) -> None:
+    """Which column the value is missing in cannot be told."""
+    lines = with_lines().replace(",", " ").splitlines()
+    lines[150] = "149.5 b"
+    table = read(tmp_path, "\n".join(lines) + "\n")
+    assert table.notes == ["1 row of too few values: all count as missing (row 151)"]
+    assert table.column("x").missing().sum() == 1
+
+
+def test_many_rows_of_other_lengths_are_another_format(tmp_path: Path) -> None:
+    few = [(10 + i, "1.5,2") for i in range(4)]
+    assert read(tmp_path, with_lines(*few)).notes
+    with pytest.raises(TableError, match="row 8: found 4 values, wanted 3 as in the first row"):
+        read(tmp_path, with_lines((8, "1,2,3,4"), *few))
+
+
+def test_predictions_of_rows_of_other_lengths(tmp_path: Path, capsys) -> None:
+    """Each row has an answer, and what was missing is said."""
+    data, new, model = tmp_path / "t.csv", tmp_path / "new.csv", str(tmp_path / "m")
+    data.write_text(with_lines((90, "88.5,1,76,a")))
+    train = ["train", str(data), "--target", "z", "--recipe", "quick", "--epochs", "1"]
+    assert main([*train, "--save", model]) == 0
+    printed = capsys.readouterr().out
+    assert "note: 1 row of too many values: all count as missing (row 90;" in printed
+    assert "note: 1 row without a target left out" in printed
+    new.write_text(with_lines((50, "1.5,2,3,a"), (60, "1.5")))
+    assert main(["predict", model, str(new)]) == 0
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 201
+    assert "1 row of too many values: all count as missing (row 50" in printed.err
+    assert "1 row of too few values: those not there count as missing (row 60)" in printed.err
+
+
+def test_cells_merged_over_rows(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["sizes of things", None, None])
+    sheet.append(["k", "x", "z"])
+    for i in range(30):
+        sheet.append(["ab"[i >= 20] if i in (0, 20) else None, i + 0.5, 2 * i])
+    for cells in ("A1:C1", "A3:A22", "A23:A32"):
+        sheet.merge_cells(cells)
+    book.save(tmp_path / "t.xlsx")
+    table = read_table(tmp_path / "t.xlsx")
+    assert table.names == ["k", "x", "z"]
+    assert [table.column("k").text(i) for i in (0, 19, 20, 29)] == ["a", "a", "b", "b"]
+    np.testing.assert_array_equal(table.column("z").numbers(), 2.0 * np.arange(30))
+    assert "2 cells merged over rows: each of the rows has the value" in table.notes
+
+
+def test_merged_cells_of_text_files_are_told(tmp_path: Path) -> None:
+    """A text file does not say which cells were merged, so nothing is filled in."""
+    rows = [f"{'ab'[i // 20] if i % 20 == 0 else ''},{i % 7},{i}\n" for i in range(40)]
+    (tmp_path / "t.csv").write_text("k,x,z\n" + "".join(rows))
+    problem = problem_of(read_table(tmp_path / "t.csv"), ["z"])
+    wanted = "column 'k': 2 of 40 rows have a text, each another"
+    assert any(note.startswith(wanted) for note in problem.notes)
+
+
+CELLS = [("x", "z", "k"), *ROWS]
+XML = """<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>
+<Workbook xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet">
+<Worksheet ss:Name="a"><Table>{}</Table></Worksheet></Workbook>"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("<html><body><p>Report</p><table>" + "".join(
+            "<tr>" + "".join(f"<td> {c}&nbsp;</td>" for c in row) + "</tr>\n" for row in CELLS)
+         + "</table></body></html>", "t.xls"),
+        ("<!DOCTYPE html><table><tr><td>a<td>1</table><TABLE>" + "".join(
+            "<TR><TH>" + "<TD>".join(row) for row in CELLS) + "</TABLE>", "t.html"),
+        (XML.format("".join("<Row>" + "".join(f"<Cell><Data ss:Type='String'>{c}</Data></Cell>"
+                                              for c in row) + "</Row>" for row in CELLS)), "t.xls"),
+        ("\n".join("\t".join(row) for row in CELLS), "t.xls"),
+        ("% by hand\n@RELATION 'a b'\n\n@attribute x real\n@ATTRIBUTE 'z' numeric % sizes\n"
+         "@attribute \"k\" {a,b}\n@data\n% the rows\n"
+         + "".join(f"{x}, {z},'{k}'\n" for x, z, k in ROWS), "t.arff"),
+    ],
+    ids=["html", "html without ends", "xml", "text", "arff"],
+)  # fmt: skip
+def test_formats_of_words(tmp_path: Path, text: str, name: str) -> None:
+    table = read(tmp_path, text, name)
+    check(table)
+    assert table.column("k").texts()[1] == ["a", "b"]
+
+
+def test_html_cells_of_several_rows_and_columns(tmp_path: Path) -> None:
+    text = (
+        "<table><tr><th colspan=2>size</th><th>k</th></tr>"
+        "<tr><td>1</td><td rowspan='2'>5</td><td rowspan=3>a</td></tr><tr><td>2</td></tr>"
+        "<tr><td>3</td><td>6<br>m</td></tr></table>"
+    )
+    table = read(tmp_path, text, "t.html")
+    assert table.names == ["size", "size_2", "k"]
+    assert [table.column("size").text(i) for i in range(3)] == ["1", "2", "3"]
+    assert [table.column("size_2").text(i) for i in range(3)] == ["5", "5", "6 m"]
+    assert [table.column("k").text(i) for i in range(3)] == ["a", "a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<html><p>no table</p></html>", "found HTML without a table of several rows"),
+        (
+            "@relation a\n@attribute x real\n@data\n",
+            "found an ARFF file without",
+        ),
+        ("@relation a\n@attribute x real\n@data\n{0 1}\n", "found an ARFF file of sparse rows"),
+    ],
+)
+def test_bad_formats_of_words(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        read(tmp_path, text)
+
+
+def test_marks_that_programs_write_around_cells(tmp_path: Path) -> None:
+    lines = [f'\'{x},="{z}","=""{k}0"""\n' for x, z, k in ROWS]
+    table = read(tmp_path, "x,z,k\n" + "".join(lines))
+    check(table)
+    assert table.column("k").texts()[1] == ["a0", "b0"]
+    # An apostrophe before a word, or around a cell, is part of it.
+    table = read(tmp_path, "x,y\n" + "'t,'1'\n'n,'2'\n" * 9)
+    assert table.column("x").texts()[1] == ["'t", "'n"]
+    assert table.column("y").texts()[1] == ["'1'", "'2'"]
+
+
+@pytest.mark.parametrize("digits", ["０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹"])
+def test_digits_of_other_scripts(tmp_path: Path, digits: str) -> None:
+    body = BODY.translate({ord(str(i)): digit for i, digit in enumerate(digits)})
+    table = read(tmp_path, "x,z,k\n" + (body.replace(".", "٫") if digits[0] != "０" else body))
+    check(table)
+    assert table.notes == ["digits of other scripts read as 0 to 9"]
+
+
+def test_utf32_and_files_put_together(tmp_path: Path) -> None:
+    check(read(tmp_path, ("x,z,k\n" + BODY).encode("utf-32")))
+    half = BODY.index("15.5")
+    text = "\ufeffx,z,k\n" + BODY[:half] + "\ufeffx,z,k\n" + BODY[half:]
+    check(read(tmp_path, text))

@@ -54,6 +54,38 @@ def test_scikit_learn_is_content(estimator: Any, check: Callable[[Any], None]) -
     check(estimator)
 
 
+@pytest.mark.parametrize(
+    "labels", [[0, 1], [0.0, 1.0], [False, True], ["no", "yes"], [7, 10]], ids=str
+)
+def test_classes_of_a_frame_are_its_values(labels: list[Any]) -> None:
+    """As if the column had been given apart: predictions compare with it."""
+    x = np.random.default_rng(0).normal(size=(120, 2))
+    y = np.array(labels)[(x[:, 0] > 0).astype(int)]
+    table = {"a": x[:, 0], "b": x[:, 1], "y": y}
+    model = TabularClassifier("quick", epochs=3, random_state=0).fit(table, "y")
+    assert model.classes_.tolist() == labels
+    assert model.classes_.dtype == y.dtype
+    apart = TabularClassifier("quick", epochs=3, random_state=0).fit(
+        {"a": x[:, 0], "b": x[:, 1]}, y
+    )
+    np.testing.assert_array_equal(model.predict(table), apart.predict(table))
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(table).convert_dtypes()
+    frame.loc[3, "y"] = None
+    nullable = TabularClassifier("quick", epochs=1, random_state=0).fit(frame, "y")
+    assert nullable.classes_.tolist() == labels
+
+
+def test_numbers_and_texts_of_numbers_in_one_column() -> None:
+    """pandas reads a column so when some chunks of a file hold a text."""
+    values = [i / 7 if i % 2 else f"{i / 7:.4f}" for i in range(60)]
+    values[4] = "n/a"
+    table = table_of({"a": np.array(values, object), "kind": ["1", "2"] * 30})
+    assert table.column("a").kind == "numbers"
+    np.testing.assert_allclose(table.column("a").numbers()[:4], np.arange(4) / 7, atol=1e-4)
+    assert table.column("kind").kind == "texts"
+
+
 def test_a_frame_with_all_there_is(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     path = tmp_path / "flowers.csv"

@@ -2,8 +2,8 @@
 
     python tools/compare_with_keras.py [--graphs N] [--first N] [--dtype float64]
 
-A number is a graph: dense layers, embeddings, merges, normalisations, layers and models of one's
-own, layers called several times, models within models, several inputs and outputs, penalties,
+A number is a graph: dense layers, embeddings, merges, normalisations, custom layers and
+models, layers called several times, models within models, several inputs and outputs, penalties,
 constraints, frozen layers; its data, losses, weights of rows and of losses, metrics and optimizer.
 Both programs make it by the same calls. What has to agree, in double precision to seven digits
 (float32: three): predictions, the losses of five steps and all weights after each, `evaluate` with
@@ -182,7 +182,7 @@ class Author:
         )()  # fmt: skip
 
     def block(self, width: int) -> Any:
-        """A model, or a layer of one's own, to be called as a layer."""
+        """A model, or a custom layer, to be called as a layer."""
         if self.chance(0.4):
             return self.own(width)
         stack = [self.program.Input((width,)), self.dense(4), self.unary((4,)), self.dense(3)]

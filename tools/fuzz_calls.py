@@ -155,7 +155,7 @@ def plain(value: Any) -> Any:
 
 
 def graph() -> dc.Model:
-    """Two inputs, one of them through a layer of one's own, and two outputs."""
+    """Two inputs, one of them through a custom layer, and two outputs."""
 
     class Gate(dc.layers.Layer):
         def build(self, input_shape: Any) -> None:

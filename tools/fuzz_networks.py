@@ -4,7 +4,7 @@
 
 Of plain stacks of dense layers, outputs, losses and gradients with `densecore.reference`, of any
 graph outputs and gradients of a pass. Of any
-stack, some with layers of one's own, and of any graph of layers with its inputs and outputs
+stack, some with custom layers, and of any graph of layers with its inputs and outputs
 (tests/random_models.py), all that the library promises to be the same bits: for any number of
 threads, by batches in Python as in the core, a row alone or among others, frozen, saved, copied, in
 an ensemble. A case is its number: what fails is printed with it, gives status 1, and ``--first``
@@ -51,7 +51,7 @@ LAST = {"binary": "sigmoid", "categorical": "softmax", "sparse": "softmax", "kl"
 
 @dc.saving.register_keras_serializable("fuzz")
 class OwnBlock(layers.Layer):
-    """A layer of one's own: weights, other layers and functions of single elements."""
+    """A custom layer: weights, other layers and functions of single elements."""
 
     def __init__(self, units: int, **general: Any) -> None:
         super().__init__(**general)

@@ -47,7 +47,7 @@ def model(dtype: str = "float32") -> dc.Sequential:
 
 @dc.saving.register_keras_serializable("fuzz")
 class Gate(layers.Layer):
-    """A layer of one's own."""
+    """A custom layer."""
 
     def __init__(self, units: int, **general: Any) -> None:
         super().__init__(**general)
@@ -64,7 +64,7 @@ class Gate(layers.Layer):
 
 
 def graph() -> dc.Model:
-    """Two inputs, a layer of one's own that is called twice, an embedding, two outputs."""
+    """Two inputs, a custom layer that is called twice, an embedding, two outputs."""
     numbers, codes = dc.Input(3, name="numbers"), dc.Input(2, name="codes")
     gate = Gate(3, name="gate")
     h = layers.add([gate(numbers), numbers, gate(numbers * 2 + 1)])
@@ -241,6 +241,76 @@ def keras_files(folder: Path) -> list[bytes]:
     return [(folder / "seed").read_bytes()]
 
 
+def old_keras_files(folder: Path) -> list[bytes]:
+    """HDF5 as Keras 2 writes a model."""
+    import h5py
+
+    dense = {"name": "dense", "units": 2, "activation": "tanh", "use_bias": True}
+    parts = [
+        {"class_name": "InputLayer", "config": {"batch_input_shape": [None, 3], "name": "input"}},
+        {"class_name": "Dense", "config": dense},
+    ]
+    config = {"class_name": "Sequential", "config": {"name": "m", "layers": parts}}
+    with h5py.File(folder / "seed.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps(config)
+        group = file.create_group("model_weights/dense")
+        group.attrs["weight_names"] = [b"dense/kernel:0", b"dense/bias:0"]
+        group["dense/kernel:0"], group["dense/bias:0"] = np.ones((3, 2), "f4"), np.zeros(2, "f4")
+    return [(folder / "seed.h5").read_bytes()]
+
+
+def read_onnx(path: Path) -> None:
+    loaded = dc.from_onnx(path)
+    with np.errstate(all="ignore"):
+        outputs_for_zeros(loaded)
+
+
+def onnx_files(folder: Path) -> list[bytes]:
+    a, b = dc.Input(3, name="a"), dc.Input(2, name="b")
+    h = layers.concatenate([dc.Dense(3, "gelu")(a), layers.Flatten()(layers.Embedding(4, 2)(b))])
+    outputs = [dc.Dense(2, "softmax")(layers.LayerNormalization()(h)), 1 - h * 2]
+    made = [model(), model("float64"), dc.Model([a, b], outputs, seed=0)]
+    return [saved(folder / "seed.onnx", each.export) for each in made]
+
+
+def frame() -> Any:
+    import pandas as pd
+
+    names = {"a": [1.5, None, 3.0], "b": ["x", "y", "x"], "c": [1, 2, 3], "d": [True, False, True]}
+    return pd.DataFrame(names)
+
+
+def parquet_files(folder: Path) -> list[bytes]:
+    return [saved(folder / "seed.parquet", lambda path: frame().to_parquet(path))]
+
+
+def excel_files(folder: Path) -> list[bytes]:
+    return [saved(folder / "seed.xlsx", lambda path: frame().to_excel(path, index=False))]
+
+
+def json_files(folder: Path) -> list[bytes]:
+    return [text.encode() for text in (
+        frame().to_json(orient="records"), frame().to_json(orient="split"),
+        '[{"a": {"b": 1, "c": [1, 2]}, "d": "x"}, {"a": {"b": 2}}]',
+    )]  # fmt: skip
+
+
+def read_shards(path: Path) -> None:
+    shards = dc.data.Shards(path, "c" if path.suffix == ".parquet" else path)
+    for x, y in shards:
+        assert len(x) == len(y)
+
+
+def parquet_shards(folder: Path) -> list[bytes]:
+    numbers = frame()[["a", "c", "d"]]
+    return [saved(folder / "seed.parquet", lambda path: numbers.to_parquet(path))]
+
+
+def array_files(folder: Path) -> list[bytes]:
+    arrays = [np.ones((5, 3), "f4"), np.arange(6).reshape(3, 2)]
+    return [saved(folder / "seed.npy", lambda path, one=one: np.save(path, one)) for one in arrays]  # type: ignore[misc]
+
+
 def read_dataset(path: Path) -> None:
     dc.datasets.mnist.load_data(str(path))
 
@@ -261,5 +331,12 @@ TARGETS = {
     "table": Target(read_table, table_files, False, ".csv"),
     "table_model": Target(read_table_model, table_model_files, True),
     "keras": Target(read_keras, keras_files, False, ".keras"),
+    "old_keras": Target(read_keras, old_keras_files, False, ".h5"),
+    "onnx": Target(read_onnx, onnx_files, False, ".onnx"),
+    "parquet": Target(read_table, parquet_files, False, ".parquet"),
+    "excel": Target(read_table, excel_files, False, ".xlsx"),
+    "json": Target(read_table, json_files, False, ".json"),
+    "parquet_shards": Target(read_shards, parquet_shards, False, ".parquet"),
+    "array_shards": Target(read_shards, array_files, False, ".npy"),
     "dataset": Target(read_dataset, dataset_files, False, ".npz"),
 }

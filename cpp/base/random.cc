@@ -3,26 +3,10 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/philox.h"
+
 namespace densecore {
 namespace {
-
-struct Wide {
-  std::uint64_t high, low;
-};
-
-// 64 x 64 -> 128 bits: one instruction where the compiler knows of it, else from halves (MSVC).
-Wide multiply(std::uint64_t a, std::uint64_t b) {
-#if defined(__SIZEOF_INT128__)
-  __extension__ using Product = unsigned __int128;
-  const Product p = static_cast<Product>(a) * b;
-  return {static_cast<std::uint64_t>(p >> 64), static_cast<std::uint64_t>(p)};
-#else
-  const std::uint64_t a0 = a & 0xffffffffu, a1 = a >> 32, b0 = b & 0xffffffffu, b1 = b >> 32;
-  const std::uint64_t p00 = a0 * b0, p01 = a0 * b1, p10 = a1 * b0, p11 = a1 * b1;
-  const std::uint64_t middle = (p00 >> 32) + (p01 & 0xffffffffu) + (p10 & 0xffffffffu);
-  return {p11 + (p01 >> 32) + (p10 >> 32) + (middle >> 32), (middle << 32) | (p00 & 0xffffffffu)};
-#endif
-}
 
 // log(x) for normal x > 0 from +, -, *, / alone, hence the same bits everywhere.
 double portable_log(double x) {
@@ -49,33 +33,12 @@ double polynomial(const double* coefficients, int count, double x) {
   return sum;
 }
 
-inline PhiloxBlock philox(const std::uint64_t key[2], std::uint64_t c0, std::uint64_t c1,
-                          std::uint64_t c2, std::uint64_t c3) {
-  std::uint64_t k0 = key[0], k1 = key[1];
-  for (int round = 0; round < 10; ++round) {
-    const Wide p0 = multiply(0xD2E7470EE14C6C93u, c0);
-    const Wide p1 = multiply(0xCA5A826395121157u, c2);
-    c0 = p1.high ^ c1 ^ k0;
-    c1 = p1.low;
-    c2 = p0.high ^ c3 ^ k1;
-    c3 = p0.low;
-    k0 += 0x9E3779B97F4A7C15u;
-    k1 += 0xBB67AE8584CAA73Bu;
-  }
-  return {{c0, c1, c2, c3}};
-}
-
 }  // namespace
 
 PhiloxBlock philox(const std::uint64_t key[2], const std::uint64_t counter[4]) {
-  return philox(key, counter[0], counter[1], counter[2], counter[3]);
-}
-
-void philox_blocks(const std::uint64_t key[2], const std::uint64_t counter[4], index_t count,
-                   PhiloxBlock* out) {
-  const std::uint64_t first = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
-  for (index_t i = 0; i < count; ++i)
-    out[i] = philox(key, first + static_cast<std::uint64_t>(i), c1, c2, c3);
+  PhiloxBlock block;
+  philox_words(key, counter[0], counter[1], counter[2], counter[3], block.word);
+  return block;
 }
 
 Random::Random(std::uint64_t seed, Stream stream, std::uint64_t block)
@@ -158,7 +121,7 @@ void permutation(Random& random, index_t n, index_t* out) {
   for (index_t i = n - 1; i > 0; --i) {
     // The high product maps 64 bits to 0 .. i; its bias is below 2^-40 for any n that fits memory.
     const std::uint64_t j =
-        multiply(random.bits(static_cast<std::uint64_t>(i)), static_cast<std::uint64_t>(i) + 1)
+        wide_product(random.bits(static_cast<std::uint64_t>(i)), static_cast<std::uint64_t>(i) + 1)
             .high;
     const index_t other = static_cast<index_t>(j);
     const index_t swapped = out[i];

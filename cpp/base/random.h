@@ -20,15 +20,11 @@ enum class Stream : std::uint64_t {
   sample = 5
 };
 
-// Philox4x64-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011): a bijection
-// of the 256-bit counter under a 128-bit key. Equal to numpy.random.Philox, which a test asserts.
+// Numbers 4 i to 4 i + 3 of a sequence, from the counter with i in front.
 struct PhiloxBlock {
   std::uint64_t word[4];
 };
 PhiloxBlock philox(const std::uint64_t key[2], const std::uint64_t counter[4]);
-// `count` blocks one after another; the first number of the counter grows by 1 each.
-void philox_blocks(const std::uint64_t key[2], const std::uint64_t counter[4], index_t count,
-                   PhiloxBlock* out);
 
 // In the open interval (0, 1): neither end occurs, so that a logarithm is always finite.
 constexpr double uniform_of(std::uint64_t word) {

@@ -19,7 +19,7 @@ class ArraySnapshot {
   // The array has passed `checked`.
   explicit ArraySnapshot(const py::object& array) : array_(array) { look(); }
 
-  // False also for what is no array (None for weights), which never changes.
+  // False also for an object that is no array (None for weights), which never changes.
   bool changed() const {
     if (dtype_.ptr() == nullptr) return false;
     const auto* now = py::detail::array_proxy(array_.ptr());

@@ -100,7 +100,7 @@ class Kernels : public TypedObject<T> {
     return parameters;
   }
 
-  // Throws std::invalid_argument for what a layer would refuse.
+  // Throws std::invalid_argument for parameters that a layer would refuse.
   void check_activation(const std::string& name, const std::vector<double>& parameters) const {
     values_for(find_activation(table_, name), parameters);
   }
@@ -146,7 +146,7 @@ class Kernels : public TypedObject<T> {
     return losses;
   }
 
-  // Throws std::invalid_argument for what a network would refuse.
+  // Throws std::invalid_argument for arrays that a network would refuse.
   void check_loss(const std::string& name, const std::vector<double>& parameters) const {
     loss_parameters(find_loss(table_, name), parameters);
   }
@@ -207,7 +207,7 @@ class Kernels : public TypedObject<T> {
     entry.update(size, scalars, p, g, state);
   }
 
-  // The three of `peak` run without the GIL, so that threads of Python measure all processors.
+  // These three run without the GIL, so that threads of Python can measure all processors.
   index_t multiply_adds(index_t repeats, const py::object& out) const {
     T* lanes = output_vector<T>("out", out, table_.lanes);
     const ReleasedGil release;

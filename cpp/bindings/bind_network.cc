@@ -70,9 +70,9 @@ constexpr MemberRow network_rows[] = {
         "loss_and_gradients(x, y, sample_weight=None)",
         DENSECORE_MEMBERS(PyNetwork, loss_and_gradients),
         "The mean loss of a batch, penalties included; fills the gradients and updates nothing."),
-    method(
-        "layer_outputs()", DENSECORE_MEMBERS(PyNetwork, layer_outputs),
-        "Copies (rows, units) of what each of the core's layers put out in the last forward pass."),
+    method("layer_outputs()", DENSECORE_MEMBERS(PyNetwork, layer_outputs),
+           "Copies of the outputs (rows, units) of each of the core's layers in the last forward "
+           "pass."),
     method("finish_training()", DENSECORE_MEMBERS(PyNetwork, finish_training),
            "Replace the parameters by their average, where the optimizer keeps one."),
     method(
@@ -125,8 +125,9 @@ void register_network_of(const py::module_& module, const std::string& dtype) {
   static constexpr MemberRow made =
       constructor<PyNetwork<T>, index_t, const std::vector<py::dict>&, const py::object&>(
           "Network(inputs, layers, isa=None)");
-  const py::handle type = core_class<PyNetwork<T>>(
-      module, "Network" + dtype, "A network with what it is trained by, on NumPy arrays.", &made);
+  const py::handle type =
+      core_class<PyNetwork<T>>(module, "Network" + dtype,
+                               "A network with its optimizer and metrics, on NumPy arrays.", &made);
   register_bound<T>(module, dtype);
   add_hot_calls<T>(type);
   register_derivatives<T>(type);

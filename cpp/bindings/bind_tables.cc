@@ -128,6 +128,12 @@ index_t column_count(const PyText& self) { return self.text.columns(); }
 py::object lines(const PyText& self) {
   return py::array_t<std::int64_t>(self.text.rows(), self.text.lines().data());
 }
+py::list ragged(const PyText& self) {
+  py::list rows;
+  for (const DelimitedText::Ragged& one : self.text.ragged())
+    rows.append(py::make_tuple(one.row, one.cells));
+  return rows;
+}
 py::object cell(const PyText& self, index_t row, index_t column) {
   check_column(self.text, column);
   if (row < 0 || row >= self.text.rows())
@@ -151,6 +157,7 @@ constexpr MemberRow table_rows[] = {
     property<&row_count>("rows", "Number of records."),
     property<&column_count>("columns", "Number of columns."),
     property<&lines>("lines", "The line (rows,) of the file that each record begins in."),
+    property<&ragged>("ragged", "(row, cells) of each record of another number of cells."),
     method<&cell>("cell(row, column)", "The text of a cell."),
     method<&numbers_of>(
         "numbers(column, decimal='.', thousands='', units=False, most_texts=0)",

@@ -31,7 +31,7 @@ struct MemberRow {
   Kind kind;
   Body body;              // of an attribute: its value
   Body set = nullptr;     // of an attribute
-  Entry entry = nullptr;  // instead of a body: what reads its arguments itself
+  Entry entry = nullptr;  // instead of a body: a function that reads its arguments itself
 };
 
 // A member function of a class, or a function whose first argument is an object of it.

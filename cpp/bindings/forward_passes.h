@@ -116,7 +116,7 @@ class OpenPasses {
     return network_->output_penalty(own_.rows);
   }
 
-  // Copies of what the layers of the core put out in the last call of `forward`.
+  // Copies of the outputs of the core's layers in the last call of `forward`.
   py::list layer_outputs() {
     const InUse in_use(mark_);
     if (own_.x.is_none())

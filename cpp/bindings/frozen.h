@@ -1,4 +1,4 @@
-// A frozen network as Python sees it: made of what a pickle holds, and called.
+// A frozen network as Python sees it: made from the contents of a pickle, and called.
 #pragma once
 
 #include <cstring>

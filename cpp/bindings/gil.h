@@ -131,20 +131,20 @@ class UseMark {
   using Value = std::uintptr_t;
   static constexpr Value no_one = 0;
 
-  // For what only reads, and for this thread's own code in the middle of a call (a metric that
-  // looks at the parameters). Throws std::runtime_error when another thread uses the model.
+  // Before reading, also by this thread's own code in the middle of a call (a metric that looks at
+  // the parameters). Throws std::runtime_error when another thread uses the model.
   void check_readable() const {
     const Value user = user_.load(std::memory_order_acquire);
     if (user != no_one && (user & ~in_call) != this_thread()) refuse(user);
   }
-  // The same for what changes something, which no call of this thread's may be in the middle of.
+  // Before a change, which must not happen in the middle of a call of this thread either.
   void check_free() const {
     const Value user = user_.load(std::memory_order_acquire);
     if (user != no_one && user != this_thread()) refuse(user);
   }
-  // Both return what `leave` restores. Throw std::runtime_error when the model is in use.
+  // Both return the value that `leave` restores. Throw std::runtime_error when the model is in use.
   Value enter_call() { return enter(this_thread() | in_call); }
-  // `reading`: also in the middle of a call of this thread's.
+  // `reading`: also in the middle of a call of this thread.
   Value reserve(bool reading) {
     const Value user = user_.load(std::memory_order_acquire);
     if (reading && user == (this_thread() | in_call)) return user;

@@ -82,7 +82,7 @@ double as_number(const Given& given, std::size_t i, const py::handle& value, con
   return found;
 }
 
-// -1 with Python's error for what is too large; a TypeError for what is no integer.
+// -1 with Python's error for numbers that are too large; a TypeError for other types.
 template <class Integer>
 Integer as_integer(const Given& given, std::size_t i, const py::handle& value, const char* wanted,
                    Integer (*convert)(PyObject*)) {

@@ -1,4 +1,4 @@
-// The arguments of a call from Python, by position or by name, and what C++ makes of them.
+// The arguments of a call from Python, by position or by name, and their conversion to C++.
 //
 // A function's names and defaults are its signature as Python shows it, such as
 // "predict(x, out=None)": nothing else lists them. Each conversion is one function for all calls of
@@ -75,7 +75,7 @@ class Given {
   // The value that an attribute is set to, which `signature` is the name of.
   Given(const char* signature, PyObject* value) : signature_(signature) { values_[0] = value; }
 
-  // Each throws TypeError for what it cannot convert.
+  // Each throws TypeError for a value that it cannot convert.
   py::object object(std::size_t i) const;
   std::int64_t integer(std::size_t i) const;
   std::uint64_t natural(std::size_t i) const;

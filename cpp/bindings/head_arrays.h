@@ -1,4 +1,4 @@
-// Arrays of heads of distributions, and of what policies are trained by.
+// Arrays of heads of distributions, and of the data that policies are trained on.
 //
 // Heads are computed in double precision, so there is one class for all dtypes: `single` says
 // whether a head's arrays are float32. A class for each dtype would be twice the code.

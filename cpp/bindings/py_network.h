@@ -1,4 +1,4 @@
-// A network with what it is trained by, on NumPy arrays.
+// A network with its optimizer and metrics, on NumPy arrays.
 #pragma once
 
 #include <algorithm>
@@ -128,8 +128,8 @@ class PyNetwork : public TypedObject<T>,
   py::array random_numbers(std::size_t l, std::uint64_t step, index_t rows) const {
     const Layer<T>& layer = *network_->layers().at(l);
     py::array_t<T> numbers({rows, layer.units()});
-    for (index_t i = 0; i < rows; ++i)
-      layer.random_numbers({true, network_->seed, step}, i, numbers.mutable_data(i));
+    layer.random_rows({true, network_->seed, step},
+                      MatrixView<T>(numbers.mutable_data(), rows, layer.units()));
     return numbers;
   }
 
@@ -265,7 +265,7 @@ class PyNetwork : public TypedObject<T>,
     t.optimizer().finish(network_->parameters()->data(), network_->trained());
   }
 
-  // For bound steps: checked once, then called with what was found.
+  // For bound steps: arrays are checked once, then used at each call.
   const std::shared_ptr<Trainer<T>>& bound_trainer() {
     trainer();
     return trainer_;

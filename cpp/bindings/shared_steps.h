@@ -9,6 +9,7 @@
 
 #include "bindings/batch_arrays.h"
 #include "bindings/gil.h"
+#include "network/parts.h"
 #include "training/shared_step.h"
 
 namespace densecore::bindings {
@@ -16,7 +17,7 @@ namespace densecore::bindings {
 template <class T, class Self>
 class SharedSteps {
  public:
-  index_t leaves_of(index_t rows) const { return self().network().leaves_of(rows); }
+  index_t leaves_of(index_t rows) { return parts().leaves(rows); }
   bool couples_rows() const { return self().network().couples_rows(); }
   // The divisor of a batch's sum of losses, with several heads one for each of them.
   std::vector<double> batch_weights(const py::object& weight, index_t rows) {
@@ -73,21 +74,20 @@ class SharedSteps {
   void neutral_gradient() {
     const InUse in_use(self().mark_);
     self().discard_pass();
-    self().network().neutral_gradient();
+    parts().neutral_gradient();
   }
-  std::vector<index_t> sums_of_pass() const { return self().network().sums_of_pass(); }
-  std::size_t sums_of_part() { return self().network().sums_of_part(self().trainer().objective()); }
-  index_t summed_count() const { return self().network().summed_count(); }
-  index_t table_columns() const { return self().network().table_columns(); }
-  void take_table_rows(const py::object& to) const {
-    const Network<T>& network = self().network();
-    network.take_table_rows(
-        output_matrix<T>("to", to, network.table_rows(), network.table_columns()));
+  std::vector<index_t> sums_of_pass() { return parts().sums_of_pass(); }
+  std::size_t sums_of_part() { return parts().sum_count(self().trainer().objective()); }
+  index_t summed_count() { return parts().summed_count(); }
+  index_t table_columns() { return parts().table_columns(); }
+  void take_table_rows(const py::object& to) {
+    const PartGradients<T> found = parts();
+    found.take_table_rows(output_matrix<T>("to", to, found.table_rows(), found.table_columns()));
   }
   void add_table_rows(const py::object& rows) {
-    const auto view = input_matrix<T>("rows", rows, any, self().network().table_columns());
+    const auto view = input_matrix<T>("rows", rows, any, table_columns());
     const InUse in_use(self().mark_);
-    self().network().add_table_rows(view);
+    parts().add_table_rows(view);
   }
   double shared_update(index_t rows, const std::vector<double>& weights, double penalty_weight) {
     return update_by(whole_batch(rows, weights), penalty_weight);
@@ -127,6 +127,7 @@ class SharedSteps {
  private:
   Self& self() { return static_cast<Self&>(*this); }
   const Self& self() const { return static_cast<const Self&>(*this); }
+  PartGradients<T> parts() { return PartGradients<T>(self().network()); }
   [[noreturn]] static void refuse_cuts() {
     throw std::invalid_argument(
         "cuts: found numbers that do not fit the rows of x, wanted ascending ones from the first "

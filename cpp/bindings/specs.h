@@ -1,4 +1,4 @@
-// Specifications from what Python gives: names and dictionaries.
+// Specifications from the names and dictionaries that Python gives.
 #pragma once
 
 #include <pybind11/pybind11.h>

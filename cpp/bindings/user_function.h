@@ -1,4 +1,4 @@
-// Python functions of the user, called from the core: what they are given, and what comes back.
+// Python functions of the user, called from the core: their arguments and their results.
 #pragma once
 
 #include <pybind11/numpy.h>

@@ -1,4 +1,4 @@
-// Methods that a training loop calls once per step: what reads their arguments, in nanoseconds.
+// Reads, in nanoseconds, the arguments of methods that a training loop calls once per step.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -40,7 +40,7 @@ RowGradients<T>::RowGradients(Network<T>& network, index_t rows, bool from_z, bo
   if (network.shared_)
     throw std::invalid_argument(
         "gradients of rows: found layers that share their parameters, wanted none");
-  network.begin_heads();
+  network.heads_.begin();
   network.start({});
   network.reserve(rows);
   Executor executor;

@@ -81,21 +81,35 @@ struct GeluTanhExponential {
   static constexpr T limit = T(is_float ? 11 : 22);  // beyond it exp(u) times a polynomial is 0
 
   V x;
+  V slope, slope_low;  // u / x, in two parts
+  V u, lost;           // u is their difference
   SplitExp<V, V> power;
 
   explicit GeluTanhExponential(V z)
-      : x(max(V::constant(-limit), copysign(z, V::constant(-1)))), power(exponential(x)) {}
+      : GeluTanhExponential(max(V::constant(-limit), copysign(z, V::constant(-1))), Falling()) {}
+
+  // x u' + `more`, which has magnitudes of about 1. From u' alone it would have the rounding of u'
+  // and one more beside: x u' = u + 2 x (u / x - factor), whose difference is exact.
+  V times_derivative(V more) const {
+    const V doubled = x + x, rests = slope_low - V::constant(factor_low);
+    const V small = fma(doubled, rests, more - lost);
+    return fma(doubled, slope - V::constant(factor), small + u);
+  }
 
  private:
-  static SplitExp<V, V> exponential(V x) {
-    const V factor_v = V::constant(factor), cubic_v = V::constant(cubic);
-    const V square = x * x;
-    const V slope = fma(cubic_v, square, factor_v);
-    const V rounded = sum_error(cubic_v, square, factor_v, slope);
+  struct Falling {};
+  GeluTanhExponential(V falling, Falling)
+      : x(falling),
+        slope(fma(V::constant(cubic), x * x, V::constant(factor))),
+        slope_low(rest(x, slope)),
+        u(x * slope),
+        lost(fnma(x, slope_low, product_error(x, slope, u))),
+        power(u, lost) {}
+  static V rest(V x, V slope) {
+    const V cubic_v = V::constant(cubic), square = x * x;
+    const V rounded = sum_error(cubic_v, square, V::constant(factor), slope);
     const V constants = fma(V::constant(cubic_low), square, V::constant(factor_low));
-    const V slope_low = fnma(cubic_v, product_error(x, x, square), rounded) + constants;
-    const V u = x * slope;
-    return SplitExp<V, V>(u, fnma(x, slope_low, product_error(x, slope, u)));
+    return fnma(cubic_v, product_error(x, x, square), rounded) + constants;
   }
 };
 
@@ -111,15 +125,12 @@ struct GeluTanh {
   }
   template <class V>
   static V slope(V z) {
-    using T = typename V::T;
     const GeluTanhExponential<V> e(z);
-    const V one = V::constant(1);
-    const V beside_one = e.power.beside_one(), rest = one / (one + beside_one);
-    const V du = fma(V::constant(T(3 * 1.5957691216057307117 * 0.044715)), e.x * e.x,
-                     V::constant(T(1.5957691216057307117)));
-    // w (1 + x u' (1 - w)), w = sigmoid(u) = exp(u) rest
-    const V sum = fnma(e.x * (beside_one * rest), du, fma(e.x, du, one));
-    const V falling = e.power.scaled(e.power.times(rest * sum));
+    const V one = V::constant(1), beside_one = e.power.beside_one();
+    // w (1 + x u' (1 - w)) = q (1 + q + x u') / (1 + q)^2, w = sigmoid(u) = q / (1 + q), q = exp(u)
+    const V sum = e.times_derivative(one + beside_one);
+    const V square = fma(beside_one, beside_one + V::constant(2), one);
+    const V falling = e.power.scaled(e.power.times(sum) / square);
     return slope_of_both_sides(z, falling);
   }
   // z sigmoid(u), u = c (z + k z^3)
@@ -192,15 +203,21 @@ struct Mish {
     const V above = select(less(x, V::set(-2)), power.times(h), (one + power.expm1) * h);
     return power.scaled(x * (above / fma(e, h, one)));
   }
-  // e ((1 + e / 2) (1 + d) + z (1 + e)) / (1 + d)^2
+  // e ((1 + e / 2) q + z (1 + e)) / q^2 = 1 + (z e (1 + e) - q) / q^2, q = 1 + d: the first without
+  // the power of 2 for negative z; the second for others, where it is near 1 and the quotient, with
+  // all its errors, is small beside that.
   template <class V>
   static V slope(V z) {
     const V one = V::constant(1), two = V::constant(2);
     const V x = max(V::constant(Math<V>::product_low), min(limit<V>(), z));
     const SplitExp<V> power(x);
-    const V e = power.beside_one(), h = half_of_sum(e), d = e * h;
-    const V sum = fma(d, h, h) + fma(x, e, x);
-    return power.scaled(power.times(sum) / fma(d, d + two, one));
+    const V e = power.beside_one(), h = half_of_sum(e), d = e * h, q = d + one;
+    const V product = fma(x, e, x);
+    const auto falling = less(x, V::set(0));
+    const V quotient =
+        select(falling, power.times(fma(h, q, product)), fma(e, product, V::set(0) - q)) /
+        fma(d, d + two, one);
+    return select(falling, power.scaled(quotient), one + quotient);
   }
   // z t, t = tanh(softplus(z)) = n / (n + 2), n = e (e + 2), e = exp(z)
   static constexpr double straight = 20;  // from here on t and sigmoid(z) are 1

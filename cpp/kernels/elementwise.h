@@ -160,24 +160,6 @@ void add(index_t n, const typename V::T* in, typename V::T* out) {
   });
 }
 
-inline std::uint32_t bits_of(float x) { return __builtin_bit_cast(std::uint32_t, x); }
-inline std::uint64_t bits_of(double x) { return __builtin_bit_cast(std::uint64_t, x); }
-
-// A mask of bits instead of a condition, for which the compiler may make a branch: processors could
-// not predict it, and it would take longer than drawing the numbers.
-template <class T>
-void drop(index_t n, const std::uint16_t* random, std::uint32_t kept, T factor, T* out) {
-  const auto bits = bits_of(factor);
-  using Bits = decltype(bits_of(factor));
-  const auto one = [=](index_t i) {
-    out[i] = __builtin_bit_cast(T, bits & -static_cast<Bits>(random[i] < kept));
-  };
-  index_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int k = 0; k < 8; ++k) one(i + k);  // so many that compilers make vectors of them
-  for (; i < n; ++i) one(i);
-}
-
 template <class V>
 void multiply(index_t rows, index_t cols, const typename V::T* a, index_t lda,
               const typename V::T* b, index_t ldb, typename V::T* out, index_t ldo) {

@@ -17,13 +17,14 @@ set(DENSECORE_GCC_KERNEL_OPTIONS
     --param=max-inline-insns-single=200 --param=max-inline-insns-auto=30
     --param=early-inlining-insns=14 --param=inline-min-speedup=15)
 
-# A row's own options come last; one with an -O has neither of the above. SSE2 is for processors from
-# before 2013 and the smallest ones since: for space, but for its products, which would spill. At -Os
-# GCC forgets what it was told of a block's width and warns of columns outside it.
+# A row's own options come last; a row with an -O does without the second list. SSE2, for processors
+# from before 2013 and the smallest ones since, is compiled for space (-Os), except its products,
+# which would spill registers (DENSECORE_FAST_PRODUCTS). At -Os GCC raises a false warning of array
+# bounds.
 #
 # Where every processor has a level with the bits of the portable one, the portable one is never
-# chosen: its name stands for that level's functions, unless DENSECORE_PORTABLE compiles it, for
-# space, as the oracle of the checks. tools/check_isa_levels.py compares the two.
+# chosen: its name stands for that level's functions. DENSECORE_PORTABLE compiles it, for space, as
+# the oracle of the checks; tools/check_isa_levels.py compares the bits of the two.
 set(DENSECORE_ISA_LEVELS "")
 # One element at a time, as written: vectorised by GCC 12, the tile's loop loads past the end of B.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")

@@ -1,4 +1,4 @@
-// Losses that are a sum over the outputs: the loop that takes their terms, whatever the rows'
+// Losses that are a sum over the outputs: the loop that adds up their terms, for rows of any
 // length.
 #pragma once
 
@@ -26,7 +26,7 @@ inline void copy_narrow_rows(index_t rows, index_t n, const T* from, index_t ld_
   }
 }
 
-// A number per element, or one for all: which `mask` is 0 for, and a vector of it enough.
+// Values for each element, or one for all: then `mask` is 0, and `data` holds one vector of it.
 template <class V>
 struct PerElement {
   const typename V::T* data;

@@ -343,11 +343,20 @@ struct NormalizationKernels {
                         const T* gamma, const T* normalized, index_t ldn, T* dx, index_t lddx);
 };
 
+// 16 random bits for each element of some rows, of Philox's blocks under this key (base/philox.h).
+struct DropNumbers {
+  std::uint64_t key[2];
+  std::uint64_t counter[4];  // of the first row's first block; then block and row are counted in
+                             // the first two
+  std::uint32_t kept;        // of 2^16 numbers so many keep their element: 1 to 2^16
+};
+
 // Element by element.
 template <class T>
 struct ElementwiseKernels {
-  // out[i] = random[i] < kept ? factor : 0
-  void (*drop)(index_t n, const std::uint16_t* random, std::uint32_t kept, T factor, T* out);
+  // out = factor where a random number is below `kept`, else 0
+  void (*drop)(const DropNumbers& numbers, index_t rows, index_t cols, T factor, T* out,
+               index_t ld);
   // out = a * b and out = a + b; out may be either.
   void (*multiply)(index_t rows, index_t cols, const T* a, index_t lda, const T* b, index_t ldb,
                    T* out, index_t ldo);

@@ -41,9 +41,9 @@ class Dense : public Layer<T> {
   // z = x W + b.
   void affine(const T* parameters, MatrixView<const T> x, Range units, MatrixView<T> z,
               void* scratch) const;
-  // a = f(z), row by row if f needs whole rows; z may be a itself. With `slopes` f'(z) takes the
-  // place of z where that is what the backward pass would make of it: z and a are rows of the
-  // workspace, and `units` begin where a vector does.
+  // a = f(z), row by row if f needs whole rows; z may be a itself. With `slopes`, functions that
+  // give f and f' at once overwrite z with f'(z), which is all that `delta` needs of it: z and a
+  // are rows of the workspace then, and `units` begin where a vector does.
   void activate(MatrixView<T> z, Range units, MatrixView<T> a, bool slopes) const {
     if (slopes && function_.has_slope())
       function_.forward_and_derive(z, a, units.begin, units.size());
@@ -67,8 +67,8 @@ class Dense : public Layer<T> {
   // Rows `inputs` of dW, into `out` (inputs.size(), units).
   void weight_gradient(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, T* out,
                        void* scratch) const;
-  // db, the column sums of delta, likewise. Unlike dW's, its bits depend on how many rows are added
-  // at a time.
+  // db, the column sums of delta, written or added as dW is. Unlike dW's, its bits depend on how
+  // many rows are added at a time.
   void bias_gradient(MatrixView<const T> delta, Range units, bool accumulate, T* gradients) const;
   // W -= rate dW, without storing dW; at most gemm_depth rows.
   void descend(MatrixView<const T> x, MatrixView<const T> delta, Range inputs, Range units, T rate,
@@ -79,7 +79,7 @@ class Dense : public Layer<T> {
   // The same with `transposed` = W^T (units, inputs), which pays when the weights serve many rows.
   void input_gradient(const T* transposed, MatrixView<const T> delta, MatrixView<T> dx,
                       void* scratch) const;
-  // Columns `inputs` of it.
+  // Columns `inputs` of `transposed`.
   void transpose_weight(const T* parameters, Range inputs, T* transposed) const;
 
   Range all_inputs() const { return {0, this->inputs()}; }

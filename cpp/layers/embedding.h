@@ -1,4 +1,4 @@
-// A table of rows: inputs are numbers of rows, which are put out side by side.
+// A table of rows: inputs are numbers of rows, the outputs these rows side by side.
 #pragma once
 
 #include <array>

@@ -24,9 +24,19 @@ class LayerList {
   // Nothing in a row depends on the dtype.
   template <class Kind>
   static constexpr LayerKind kind_of() {
-    return {Kind::kind_name,   Kind::numbers,    Kind::has_activation,     Kind::least_inputs,
-            Kind::most_inputs, Kind::units_of,   Kind::parameter_count_of, Kind::check,
-            Kind::is_table,    Kind::is_identity};
+    return {.name = Kind::kind_name,
+            .numbers = Kind::numbers,
+            .has_activation = Kind::has_activation,
+            .least_inputs = Kind::least_inputs,
+            .most_inputs = Kind::most_inputs,
+            .units = Kind::units_of,
+            .parameter_count = Kind::parameter_count_of,
+            .check = Kind::check,
+            .is_table = Kind::is_table,
+            .is_last = Kind::is_last,
+            .is_sum = Kind::is_sum,
+            .transposes = Kind::transposes,
+            .is_identity = Kind::is_identity};
   }
   template <class T>
   using Factory = std::unique_ptr<Layer<T>> (*)(const LayerPlace<T>&, const LayerSpec&);

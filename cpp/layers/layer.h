@@ -2,8 +2,8 @@
 // the backward pass. The network cuts the products of dense layers (dense.h) into blocks itself; it
 // calls all other layers range of rows by range of rows.
 //
-// A kind of layer is a class template over the dtype, listed in kinds.cc. Besides the virtual
-// functions it redefines those static members of Layer that its row of the table differs in.
+// A kind of layer is a class template over the dtype, listed in kinds.cc. Besides virtual functions
+// it redefines the static members of Layer whose defaults do not suit its row of the table.
 #pragma once
 
 #include <array>
@@ -27,13 +27,11 @@ template <class T>
 class Embedding;
 
 // Training or prediction. Random numbers are functions of (seed, number of the pass, layer, row).
-// `first`: the number that the first row has in the batch, of which this may be a part.
 struct Pass {
   bool training = false;
   std::uint64_t seed = 0, number = 0;
-  index_t first = 0;
-  // Rows of the batch whose loss is minimised, of which penalties of outputs are means; 0 in a pass
-  // without a loss.
+  index_t first = 0;  // of a part of a batch: the number of its first row in the batch
+  // Rows of the batch, over which penalties of outputs are means; 0 in a pass without a loss.
   index_t rows = 0;
 };
 
@@ -68,8 +66,8 @@ struct SharedRows {
   }
 };
 
-// The rows of a table that a gradient is of; it is 0 in all others, until a step puts something
-// else there (a penalty, a sum over batches, an optimizer's direction).
+// The rows of a table that have a gradient. It is 0 in all other rows, unless a step writes to
+// them, too (a penalty, a sum over batches, an optimizer's direction).
 struct UsedRows {
   std::vector<index_t> rows;
   bool others_are_zero = true;
@@ -82,7 +80,7 @@ struct ParameterBlock {
   Penalty penalty;
   Multipliers multipliers;
   UsedRows* used = nullptr;  // of a table
-  // To be called where gradients of all its rows are written.
+  // To be called by a step that writes gradients of all rows.
   void writes_all_rows() const {
     if (used != nullptr) used->others_are_zero = false;
   }
@@ -144,8 +142,8 @@ struct LayerPlace {
   const std::vector<StateBlock<T>>* states = nullptr;
 };
 
-// The rules by which derivatives along a line go through a layer, and what a rule needs besides the
-// layer's parameters. derivatives/jets.cc applies them.
+// The rules by which derivatives along a line pass through a layer, and the numbers that a rule
+// needs besides the layer's parameters. derivatives/jets.cc applies them.
 enum class JetKind {
   product,   // x W + b, then the activation: Dense
   function,  // the activation
@@ -170,7 +168,8 @@ class Layer {
   // The defaults of a kind's row in the table (see LayerKind); every kind has a `kind_name`.
   static constexpr std::array<LayerNumber, 0> numbers{};
   static constexpr bool has_activation = false;
-  static constexpr bool is_table = false;
+  static constexpr bool is_table = false, is_last = false, is_sum = false;
+  static constexpr const char* transposes = nullptr;
   static constexpr index_t least_inputs = 1, most_inputs = 1;
   static index_t units_of(const LayerSpec&, const Widths& inputs) { return inputs.front(); }
   static index_t parameter_count_of(const LayerSpec&, const Widths& /*inputs*/) { return 0; }
@@ -204,8 +203,8 @@ class Layer {
   virtual index_t kept() const { return 0; }
   // Whether an output depends on all rows of the batch: calls then get the whole batch.
   virtual bool couples_rows(const Pass&) const { return false; }
-  // Whether it has any number of inputs: then `rows.inputs` are set, and `input_gradient_of` is
-  // called for each.
+  // Whether it may have several inputs: then `rows.inputs` is set, and `input_gradient_of` is
+  // called for each of them.
   virtual bool merges() const { return false; }
 
   // Sets the penalty of its array of parameters number `array`.
@@ -221,9 +220,9 @@ class Layer {
   // `input_gradient` for the same rows.
   virtual void parameter_gradient(const Pass&, const LayerRows<T>&, MatrixView<const T> /*g*/,
                                   bool /*accumulate*/, T* /*gradients*/) {}
-  // The two of a layer that couples rows, when several processes share the batch and x and g are
-  // this one's rows: statistics are over all of them. In a pass each adds up numbers between the
-  // processes `sums_of_pass` times: of so many, in `begin` and in `parameter_gradient`.
+  // `begin` and `parameter_gradient` of a layer that couples rows, when several processes share the
+  // batch: x and g are the rows of this process, the statistics are over the rows of all.
+  // `sums_of_pass` says how many numbers each of the two adds up over the processes, sum by sum.
   virtual void begin_shared(const Pass&, const T* /*parameters*/, MatrixView<const T> /*x*/,
                             const SharedRows<T>&) {}
   virtual void gradient_shared(const Pass&, const LayerRows<T>&, MatrixView<const T> /*g*/,
@@ -249,11 +248,15 @@ class Layer {
   // The random numbers that the layer uses for a row of a training pass, into out (units,). Throws
   // std::invalid_argument for a layer without any.
   virtual void random_numbers(const Pass& pass, index_t row, T* out) const;
+  // The same for rows 0, 1, ... into out (rows, units).
+  void random_rows(const Pass& pass, MatrixView<T> out) const {
+    for (index_t i = 0; i < out.rows; ++i) random_numbers(pass, i, out.row(i));
+  }
   // Throws std::invalid_argument for a layer whose second derivatives are not known.
   virtual JetRule<T> jet_rule() const = 0;
 
  protected:
-  // `place`: whose penalty and multipliers of the specification are the array's.
+  // `place`: the index of the array's penalty and multipliers in the specification.
   void add_parameters(const char* name, index_t rows, index_t cols, const LayerSpec& spec,
                       std::size_t place) {
     const Penalty penalty = place < std::size(spec.penalties) ? spec.penalties[place] : Penalty{};

@@ -68,6 +68,7 @@ template <class T>
 class Heads : public Concatenate<T> {
  public:
   static constexpr char kind_name[] = "heads";
+  static constexpr bool is_last = true;
   static void check(const LayerSpec& spec, const Widths& inputs);
 
   Heads(const LayerPlace<T>& place, const LayerSpec& spec);
@@ -108,6 +109,7 @@ template <class T>
 class Add : public Elementwise<T> {
  public:
   static constexpr char kind_name[] = "add";
+  static constexpr bool is_sum = true;
   using Elementwise<T>::Elementwise;
   void forward(const Pass&, const T*, const LayerRows<T>& rows) const override;
   void input_gradient_of(std::size_t, const LayerRows<T>&, MatrixView<const T> g,
@@ -136,6 +138,7 @@ template <class T>
 class Average : public Add<T> {
  public:
   static constexpr char kind_name[] = "average";
+  static constexpr bool is_sum = false;
   using Add<T>::Add;
   void forward(const Pass& pass, const T*, const LayerRows<T>& rows) const override;
   void input_gradient_of(std::size_t i, const LayerRows<T>&, MatrixView<const T> g,

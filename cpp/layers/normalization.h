@@ -194,7 +194,7 @@ class BatchNormalization : public ScaleAndCenter<T> {
   void find_factors(const T* parameters);
   // Adds sums of the columns of all vectors of a row up, in those of the first one.
   void fold(T* sums) const;
-  // Copies what is there of the first vector's columns to those of the others.
+  // Copies the statistics of the first vector's columns to those of the others.
   void repeat(T* values) const;
   // gamma and beta of all columns.
   const T* gammas(const T* parameters) const {

@@ -1,9 +1,7 @@
 #include "layers/rowwise.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstring>
 
 #include "base/dtypes.h"
 #include "base/random.h"
@@ -32,37 +30,28 @@ void Dropout<T>::check(const LayerSpec& spec, const Widths& inputs) {
 
 template <class T>
 void Dropout<T>::random_numbers(const Pass& pass, index_t row, T* out) const {
-  const T factor = static_cast<T>(resolution / threshold_);
+  factors(pass, row, {out, 1, this->units(), this->units()});
+}
+
+template <class T>
+void Dropout<T>::factors(const Pass& pass, index_t row, MatrixView<T> out) const {
   // As in base/random.h: the key holds the seed and the use, the counter the place of the number.
-  const std::uint64_t key[2] = {pass.seed, static_cast<std::uint64_t>(Stream::dropout)};
-  std::uint64_t counter[4] = {0, static_cast<std::uint64_t>(row),
-                              static_cast<std::uint64_t>(this->number()), pass.number};
-  constexpr index_t at_once = 1024, of_block = 16;
-  PhiloxBlock blocks[at_once / of_block];
-  std::uint16_t random[at_once];
+  const DropNumbers drawn = {
+      {pass.seed, static_cast<std::uint64_t>(Stream::dropout)},
+      {0, static_cast<std::uint64_t>(row), static_cast<std::uint64_t>(this->number()), pass.number},
+      threshold_};
   const index_t size = this->units() / vectors_;
-  for (index_t j = 0; j < size; j += at_once) {
-    const index_t count = std::min(at_once, size - j);
-    const index_t needed = divide_up(count, of_block);
-    philox_blocks(key, counter, needed, blocks);
-    counter[0] += static_cast<std::uint64_t>(needed);
-    // The same numbers for either byte order: by shifts, low bits first, or as they lie.
-    if constexpr (std::endian::native == std::endian::little)
-      std::memcpy(random, blocks, static_cast<std::size_t>(needed) * sizeof(PhiloxBlock));
-    else
-      for (index_t i = 0; i < needed * of_block; ++i)
-        random[i] = static_cast<std::uint16_t>(blocks[i / of_block].word[i % of_block / 4] >>
-                                               (16 * (i % 4)));
-    this->table_->elementwise.drop(count, random, threshold_, factor, out + j);
-  }
-  for (index_t i = 1; i < vectors_; ++i) std::copy_n(out, size, out + i * size);
+  this->table_->elementwise.drop(drawn, out.rows, size, static_cast<T>(resolution / threshold_),
+                                 out.data, out.stride);
+  if (vectors_ == 1) return;
+  for (index_t i = 0; i < out.rows; ++i)
+    for (index_t k = 1; k < vectors_; ++k) std::copy_n(out.row(i), size, out.row(i) + k * size);
 }
 
 template <class T>
 void Dropout<T>::forward(const Pass& pass, const T*, const LayerRows<T>& rows) const {
   if (!pass.training) return copy_rows(rows.x, rows.a);
-  for (index_t i = 0; i < rows.x.rows; ++i)
-    random_numbers(pass, pass.first + rows.begin + i, rows.kept.row(i));
+  factors(pass, pass.first + rows.begin, rows.kept);
   this->table_->elementwise.multiply(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride,
                                      rows.kept.data, rows.kept.stride, rows.a.data, rows.a.stride);
 }

@@ -61,6 +61,9 @@ class Dropout : public Layer<T> {
   JetRule<T> jet_rule() const override { return {JetKind::copy}; }
 
  private:
+  // The same of some rows, of which this is the first.
+  void factors(const Pass& pass, index_t row, MatrixView<T> out) const;
+
   std::uint32_t threshold_;  // of 2^16: the share that is kept
   index_t vectors_;
 };

@@ -104,9 +104,9 @@ void check_uses(const NetworkSpec& spec, const Graph& graph) {
       }
     }
   for (std::size_t l = 0; l + 1 < count; ++l)
-    if (spec.layers[l].kind->name == std::string("heads"))
-      throw std::invalid_argument("layer " + std::to_string(l) +
-                                  " (heads): found a layer after it, wanted it at the end");
+    if (spec.layers[l].kind->is_last)
+      throw std::invalid_argument("layer " + std::to_string(l) + " (" + spec.layers[l].kind->name +
+                                  "): found a layer after it, wanted it at the end");
   for (std::size_t l = 0; l + 1 < count; ++l)
     if (!layers[l])
       throw std::invalid_argument("layer " + std::to_string(l) + " (" + spec.layers[l].kind->name +
@@ -122,18 +122,18 @@ void check_uses(const NetworkSpec& spec, const Graph& graph) {
 // The layer whose parameters layer number `l` uses.
 std::size_t root_of(const NetworkSpec& spec, const Graph& graph, std::size_t l) {
   const LayerSpec& layer = spec.layers[l];
-  if (layer.shares == -1 && layer.kind->name == std::string("transposed_dense"))
-    throw std::invalid_argument(
-        "shares: found none, wanted the dense layer whose kernel it transposes");
+  const char* const transposed = layer.kind->transposes;
+  if (layer.shares == -1 && transposed != nullptr)
+    throw std::invalid_argument("shares: found none, wanted the layer of kind '" +
+                                std::string(transposed) + "' whose matrix it transposes");
   if (layer.shares == -1) return l;
   if (layer.shares < 0 || layer.shares >= static_cast<index_t>(l))
     throw std::invalid_argument("shares: found layer " + std::to_string(layer.shares) +
                                 ", wanted an earlier one");
   const std::size_t root = graph.roots[static_cast<std::size_t>(layer.shares)];
   const LayerSpec& first = spec.layers[root];
-  // The kernel of a dense layer, with inputs and units exchanged.
-  if (layer.kind->name == std::string("transposed_dense") &&
-      first.kind->name == std::string("dense") &&
+  // With inputs and units exchanged.
+  if (transposed != nullptr && first.kind->name == std::string(transposed) &&
       first.flag("use_bias") == layer.flag("use_bias") &&
       graph.inputs[root].front() == graph.units[l] && graph.units[root] == graph.inputs[l].front())
     return root;
@@ -156,8 +156,8 @@ bool continues_stack(const LayerSpec& layer, const std::vector<Source>& sources,
   const auto before = static_cast<index_t>(l) - 1;
   const bool previous = sources.front().layer == before;
   if (layer.kind->most_inputs == 1) return previous;
-  return layer.kind->name == std::string("add") && sources.size() == 2 &&
-         sources[0].columns == sources[1].columns && (previous || sources[1].layer == before);
+  return layer.kind->is_sum && sources.size() == 2 && sources[0].columns == sources[1].columns &&
+         (previous || sources[1].layer == before);
 }
 
 }  // namespace

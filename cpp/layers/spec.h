@@ -52,7 +52,7 @@ constexpr LayerNumber whole_number(const char* name, index_t initial, index_t mi
           true};
 }
 
-// An input of a layer: columns of what an earlier layer puts out, or of the network's x.
+// An input of a layer: columns of an earlier layer's output, or of the network's x.
 struct Source {
   static constexpr index_t network = -1;
   index_t layer = network;
@@ -66,8 +66,8 @@ using Widths = std::vector<index_t>;
 
 struct LayerSpec;
 
-// A kind of layer as a specification sees it: a row of the table in kinds.cc, where a class of
-// layers gives the entries.
+// A kind of layer as a specification sees it: a row of the table in kinds.cc, made of the static
+// members of the layer's class.
 struct LayerKind {
   const char* name;
   std::span<const LayerNumber> numbers;
@@ -78,10 +78,17 @@ struct LayerKind {
   // Number of outputs, and of parameters, for such inputs.
   index_t (*units)(const LayerSpec&, const Widths& inputs);
   index_t (*parameter_count)(const LayerSpec&, const Widths& inputs);
-  // Throws std::invalid_argument for what the ranges of single numbers do not exclude.
+  // Throws std::invalid_argument for numbers that do not fit each other or the inputs.
   void (*check)(const LayerSpec&, const Widths& inputs);
   // Whether its parameters are a table, of which a batch uses some rows.
   bool is_table;
+  // Whether no layer may take its outputs.
+  bool is_last;
+  // Whether it adds its inputs, as a residual block does.
+  bool is_sum;
+  // The kind whose matrix it uses transposed: a layer of that kind must share its parameters. Null:
+  // it has parameters of its own, or shares those of its own kind.
+  const char* transposes;
   // Whether the outputs are the inputs, outside training.
   bool (*is_identity)(const LayerSpec&);
 };
@@ -104,8 +111,8 @@ struct LayerSpec {
   double number(const std::string& name) const { return numbers[place_of(name)]; }
   bool flag(const std::string& name) const { return number(name) != 0; }
   index_t whole_number(const std::string& name) const { return static_cast<index_t>(number(name)); }
-  // To be written to; NetworkSpec::check looks at the value. Throws std::invalid_argument for a
-  // name that the kind does not have.
+  // The number itself, to be set; NetworkSpec::check checks its value. Throws std::invalid_argument
+  // for a name that the kind does not have.
   double& entry(const std::string& name) { return numbers[place_of(name)]; }
 
  private:
@@ -134,8 +141,8 @@ struct NetworkSpec {
   // Throws std::invalid_argument naming what was found and what is wanted.
   void check() const;
   index_t outputs() const;
-  // The activation that the last layer ends with; "none" for a kind that has none: no loss is fused
-  // with it.
+  // The activation that the last layer ends with; "none", with which no loss is fused, for a kind
+  // without one.
   std::string last_activation() const;
 };
 

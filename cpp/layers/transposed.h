@@ -14,6 +14,7 @@ template <class T>
 class TransposedDense : public Layer<T> {
  public:
   static constexpr char kind_name[] = "transposed_dense";
+  static constexpr const char* transposes = "dense";
   // `use_bias`: whether the dense layer has one.
   static constexpr auto numbers =
       std::to_array<LayerNumber>({whole_number("units", 0, 1, max_width), flag("use_bias", true)});

@@ -24,8 +24,8 @@ template <class T>
 index_t Network<T>::rows_of_block() const {
   index_t elements = 0;
   for (const auto& layer : layers_) elements += layer->units() + layer->kept();
-  elements += places_.spare;
-  for (const index_t columns : places_.columns) elements += columns;
+  elements += plan_.places.spare;
+  for (const index_t columns : plan_.places.columns) elements += columns;
   const index_t bytes = elements * index_t{sizeof(T)};
   return std::clamp(block_bytes / std::max<index_t>(bytes, 1), least_block_rows, most_block_rows);
 }
@@ -66,7 +66,7 @@ void Network<T>::backward_rows(ConstView x, index_t begin, index_t end, bool fro
   for (std::size_t l = layers_.size(); l-- > end_layer;) {
     if (!visited(l, static_cast<bool>(dx))) continue;
     const bool from_here = from_z && l + 1 == layers_.size();
-    const bool added = accumulate || follows_[l];
+    const bool added = accumulate || plan_.follows[l];
     const Dense<T>* const layer = layers_[l]->dense();
     if (layer == nullptr) {
       backward_other(l, x, begin, end, from_here, added, gradients, dx);
@@ -120,7 +120,7 @@ void Network<T>::pass_down(const Edge& edge, View below, index_t begin, bool nea
 template <class T>
 void Network<T>::pass_down_dense(std::size_t l, ConstView delta, index_t begin, index_t end,
                                  View dx, void* scratch) {
-  const Edge& edge = edges_[l].front();
+  const Edge& edge = plan_.edges[l].front();
   if (const View below = below_of(edge, dx, begin, end, false))
     pass_down(edge, below, begin, false,
               [&](View to) { input_gradient_dense(l, delta, to, scratch); });
@@ -143,8 +143,8 @@ template <class T>
 const MatrixView<const T>* Network<T>::inputs_of(std::size_t l, ConstView x, index_t begin,
                                                  index_t end) {
   auto* const inputs = static_cast<ConstView*>(thread_scratch());
-  for (std::size_t i = 0; i < edges_[l].size(); ++i)
-    new (inputs + i) ConstView(view_of(edges_[l][i].source, x, begin, end));
+  for (std::size_t i = 0; i < plan_.edges[l].size(); ++i)
+    new (inputs + i) ConstView(view_of(plan_.edges[l][i].source, x, begin, end));
   return inputs;
 }
 
@@ -173,8 +173,8 @@ void Network<T>::input_gradient_other(std::size_t l, ConstView x, index_t begin,
   const Layer<T>& layer = *layers_[l];
   const ConstView g = gradient_of(l, begin, end, near);
   const LayerRows<T> rows = rows_of(l, x, begin, end);
-  for (std::size_t i = 0; i < edges_[l].size(); ++i) {
-    const Edge& edge = edges_[l][i];
+  for (std::size_t i = 0; i < plan_.edges[l].size(); ++i) {
+    const Edge& edge = plan_.edges[l][i];
     const View below = below_of(edge, dx, begin, end, near);
     if (!below) continue;
     pass_down(edge, below, begin, near, [&](View to) {
@@ -275,8 +275,8 @@ double Network<T>::train_block(ConstView x, index_t begin, index_t end,
   const bool from_z = objective.fused();
   forward_rows(x, begin, end, View(), from_z, scratch);
   const double loss =
-      loss_rows(objective, workspace_.a(last, begin, end), targets.slice(begin, end), scale,
-                workspace_.gradient(last, begin, end), head_sums);
+      heads_.loss_rows(objective, workspace_.a(last, begin, end), targets.slice(begin, end), scale,
+                       workspace_.gradient(last, begin, end), head_sums);
   backward_rows(x, begin, end, from_z, accumulate, gradients, View(), scratch, descent);
   return loss;
 }
@@ -287,9 +287,9 @@ double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective
   double loss[max_leaves] = {};
   transpose_weights(executor, x.rows, false);
   const std::size_t heads = objective.heads().size();
-  if (heads > 0) head_sums_.assign(heads * static_cast<std::size_t>(leaf_count(x.rows)), 0);
+  if (heads > 0) heads_.sums().assign(heads * static_cast<std::size_t>(leaf_count(x.rows)), 0);
   const auto head_sums = [&](int i) {
-    return head_sums_.data() + static_cast<std::size_t>(i) * heads;
+    return heads_.sums().data() + static_cast<std::size_t>(i) * heads;
   };
   const auto leaf = [&](int i, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch) {
     for_each_block(leaf_begin, leaf_end, block_rows_, [&](index_t begin, index_t end) {

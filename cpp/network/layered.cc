@@ -175,7 +175,7 @@ void Network<T>::delta_rows(Executor& executor, std::size_t l, index_t rows) {
 template <class T>
 bool Network<T>::delta_at_once(std::size_t l) const {
   const Dense<T>* const layer = layers_[l]->dense();
-  return layer != nullptr && !layer->function().row_wise() && uses_[l] == 1;
+  return layer != nullptr && !layer->function().row_wise() && plan_.uses[l] == 1;
 }
 
 template <class T>
@@ -197,7 +197,7 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
     if (simple.trainable && !from_here) simple_gradient(l, x);
     if (rows == 0) continue;
     index_t columns = 0;
-    for (const Edge& edge : edges_[l])
+    for (const Edge& edge : plan_.edges[l])
       if (below_of(edge, dx, 0, rows, false)) columns += edge.source.columns;
     if (columns > 0) {
       const Grid grid = simple.couples_rows(pass_) ? Grid::whole(rows) : Grid::of_functions(rows);
@@ -205,7 +205,7 @@ void Network<T>::backward_layers(Executor& executor, ConstView x, bool from_z, V
         const Range r = grid.rows(block);
         input_gradient_other(l, x, r.begin, r.end, from_here, dx);
       });
-      for (const Edge& edge : edges_[l]) {
+      for (const Edge& edge : plan_.edges[l]) {
         const auto from = static_cast<std::size_t>(edge.source.layer);
         if (!edge.source.from_x() && visited(from, static_cast<bool>(dx)) && delta_at_once(from))
           delta_rows(executor, from, rows);
@@ -222,16 +222,17 @@ void Network<T>::simple_gradient(std::size_t l, ConstView x) {
   const View gradient = workspace_.gradient(l, 0, x.rows);
   if (shared_rows_ == nullptr) {
     // In one piece: a sum over all rows, of few elements.
-    layer.parameter_gradient(pass_, rows_of(l, x, 0, x.rows), gradient, follows_[l],
+    layer.parameter_gradient(pass_, rows_of(l, x, 0, x.rows), gradient, plan_.follows[l],
                              gradients_->data());
   } else if (layer.couples_rows(pass_)) {
-    layer.gradient_shared(pass_, rows_of(l, x, 0, x.rows), gradient, follows_[l], *shared_rows_);
+    layer.gradient_shared(pass_, rows_of(l, x, 0, x.rows), gradient, plan_.follows[l],
+                          *shared_rows_);
   } else {
     for (index_t i = 0; i < shared_rows_->leaves(); ++i) {
       const Range r = shared_rows_->rows_of(i);
       if (r.size() > 0)
         layer.parameter_gradient(pass_, rows_of(l, x, r.begin, r.end),
-                                 gradient.slice(r.begin, r.end), follows_[l],
+                                 gradient.slice(r.begin, r.end), plan_.follows[l],
                                  shared_rows_->gradients(i));
     }
   }
@@ -240,7 +241,7 @@ void Network<T>::simple_gradient(std::size_t l, ConstView x) {
 template <class T>
 void Network<T>::input_gradient_block(const Dense<T>& layer, std::size_t l, View below, Range rows,
                                       Range inputs, void* scratch) {
-  const Edge& edge = edges_[l].front();
+  const Edge& edge = plan_.edges[l].front();
   const auto from = static_cast<std::size_t>(edge.source.layer);
   const ConstView delta = workspace_.gradient(l, rows.begin, rows.end);
   const View out = below.slice(rows.begin, rows.end);
@@ -260,7 +261,7 @@ void Network<T>::backward_block(const Dense<T>& layer, std::size_t l, ConstView 
                                 Range inputs, const Update<T>& update, bool descend, bool keep,
                                 void* scratch) {
   const index_t rows = x.rows;
-  if (const View below = below_of(edges_[l].front(), dx, 0, rows, false))
+  if (const View below = below_of(plan_.edges[l].front(), dx, 0, rows, false))
     input_gradient_block(layer, l, below, {0, rows}, inputs, scratch);
   if (descend || keep)
     return block_gradient(layer, l, x, inputs, layer.all_units(), rows, &update, descend, scratch);
@@ -280,7 +281,7 @@ void Network<T>::backward_dense(Executor& executor, const Dense<T>& layer, std::
                                 bool keep) {
   const index_t rows = x.rows;
   const double work = static_cast<double>(rows) * static_cast<double>(layer.weight_count());
-  const View below = below_of(edges_[l].front(), dx, 0, rows, false);
+  const View below = below_of(plan_.edges[l].front(), dx, 0, rows, false);
   const index_t most = update_block<T>(layer.units());
   const bool enough =
       divide_up(layer.inputs(), least_inputs) >= std::min<index_t>(thread_count(), enough_blocks);
@@ -323,10 +324,10 @@ void Network<T>::block_gradient(const Dense<T>& layer, std::size_t l, ConstView 
   if (descend)
     layer.descend(input, delta, inputs, units, update->rate(), parameters_->data(), scratch);
   else
-    layer.weight_gradient(input, delta, inputs, units, follows_[l], gradients, scratch);
+    layer.weight_gradient(input, delta, inputs, units, plan_.follows[l], gradients, scratch);
   if (inputs.begin == 0)
     for_each_block(0, rows.size(), bias_rows, [&](index_t begin, index_t end) {
-      layer.bias_gradient(delta.slice(begin, end), units, begin > 0 || follows_[l], gradients);
+      layer.bias_gradient(delta.slice(begin, end), units, begin > 0 || plan_.follows[l], gradients);
     });
   if (update == nullptr) return;
   if (inputs.begin == 0 && layer.use_bias())

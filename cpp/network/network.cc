@@ -49,8 +49,8 @@ Network<T>::Network(const KernelTables& tables, NetworkSpec spec,
     input_.push_back(graph_.sources[l].front());
   }
   parameter_count_ = next_table;
-  heads_ = dynamic_cast<Heads<T>*>(layers_.back().get());
-  plan_gradients();
+  heads_ = HeadLosses<T>(layers_.back().get());
+  plan_ = plan_gradients(spec_, graph_);
   block_rows_ = rows_of_block();
   small_rows_ = rows_of_small();
   const auto count = static_cast<std::size_t>(parameter_count_);
@@ -73,51 +73,6 @@ std::unique_ptr<Network<T>> Network<T>::replica() const {
       made->set_function(l, layer->function);
   }
   return made;
-}
-
-template <class T>
-void Network<T>::plan_gradients() {
-  const std::size_t count = layers_.size();
-  edges_.resize(count);
-  uses_.resize(count);
-  follows_.resize(count);
-  places_.buffer.resize(count);
-  std::vector<char> met(count), taken(1, 1);  // `taken`: the buffer of the last layer
-  for (const auto& sources : graph_.sources)
-    for (const Source& source : sources) x_uses_ += source.from_x();
-  const auto need_spare = [&](const Source& source) {
-    places_.spare = std::max(places_.spare, source.columns);
-    return true;
-  };
-  for (std::size_t l = count; l-- > 0;) {
-    for (const Source& source : graph_.sources[l]) {
-      if (source.from_x()) {
-        edges_[l].push_back({source, x_uses_ > 1 && need_spare(source)});
-        continue;
-      }
-      const auto from = static_cast<std::size_t>(source.layer);
-      const bool first = uses_[from]++ == 0;
-      edges_[l].push_back({source, !first && need_spare(source)});
-      if (!first) continue;
-      places_.buffer[from] =
-          static_cast<std::size_t>(std::find(taken.begin(), taken.end(), 0) - taken.begin());
-      if (places_.buffer[from] == taken.size()) taken.push_back(0);
-      taken[places_.buffer[from]] = 1;
-    }
-    // The gradient of an embedding's table is added up at the end.
-    if (layers_[l]->table() == nullptr) taken[places_.buffer[l]] = 0;
-    follows_[l] = met[graph_.roots[l]];
-    met[graph_.roots[l]] = 1;
-  }
-  places_.columns.assign(std::max<std::size_t>(2, taken.size()), 0);
-  index_t widest = 0;
-  for (std::size_t l = 0; l < count; ++l) {
-    index_t& columns = places_.columns[places_.buffer[l]];
-    columns = std::max(columns, layers_[l]->units());
-    widest = std::max(widest, columns);
-  }
-  // A stack has both of one width: it was measured with this distance between rows.
-  if (graph_.stack) std::fill(places_.columns.begin(), places_.columns.end(), widest);
 }
 
 template <class T>
@@ -247,7 +202,7 @@ template <class T>
 void Network<T>::predict(Executor& executor, ConstView x, View out) {
   if (x.rows == 1 && !row_layers_.empty()) return predict_one(x.data, out.data);
   check_numbers(x);
-  begin_heads();
+  heads_.begin();
   start({});
   // Each task uses the workspace rows of its own rows.
   const index_t chunk = 16 * block_rows_;
@@ -262,7 +217,7 @@ template <class T>
 void Network<T>::forward(Executor& executor, ConstView x, View out, bool training,
                          std::int64_t step) {
   check_numbers(x);
-  begin_heads();
+  heads_.begin();
   // Without a step: numbers from the other end of the range, which no training step reaches.
   // A step has a loss, which the caller computes: penalties of outputs are a part of it.
   const std::uint64_t number = step < 0 ? ~open_passes++ : static_cast<std::uint64_t>(step);
@@ -302,11 +257,11 @@ void Network<T>::backward(Executor& executor, ConstView x, ConstView grad_output
     return;
   }
   const std::size_t last = layers_.size() - 1;
-  begin_heads();
-  if (dx && x_uses_ > 1)
+  heads_.begin();
+  if (dx && plan_.x_uses > 1)
     for (index_t i = 0; i < dx.rows; ++i) std::fill_n(dx.row(i), dx.cols, T(0));
   const bool shared = !small(x.rows) && shares_leaf(x.rows);
-  const AllGradients all(*this, shared, x.rows);
+  const SeparateGradients<T> all(workspace_, layers_, shared, x.rows);
   copy_rows(grad_output, small(x.rows) ? workspace_.near_gradient(last, x.rows)
                                        : workspace_.gradient(last, 0, x.rows));
   if (!accumulate) {

@@ -15,10 +15,11 @@
 #include "kernels/dispatch.h"
 #include "layers/dense.h"
 #include "layers/embedding.h"
-#include "layers/merge.h"
 #include "layers/rowwise.h"
 #include "layers/spec.h"
 #include "network/batch.h"
+#include "network/gradient_plan.h"
+#include "network/head_losses.h"
 #include "network/row_layers.h"
 #include "network/small_plan.h"
 #include "network/tables.h"
@@ -29,6 +30,8 @@
 
 namespace densecore {
 
+template <class T>
+class PartGradients;
 template <class T>
 class RowGradients;
 
@@ -59,8 +62,7 @@ class Network {
   bool array_steps() const { return array_steps_; }
   // The sum of the layers' penalties.
   double penalty() const;
-  // The mean over the rows of the last pass, which had so many, of the layers' penalties of
-  // outputs.
+  // The layers' penalties of their outputs in the last pass, over `rows` rows: the mean over these.
   double output_penalty(index_t rows);
   // When > 0, penalties are multiplied by penalty_weight / (weight of the batch). Set by the
   // trainer for one call, see FitOptions.
@@ -91,7 +93,8 @@ class Network {
   void check_numbers(MatrixView<const T> x) const {
     if (!embedding_tables_.empty()) embedding_tables_.check_numbers(x);
   }
-  // Before an update by gradients that the caller may have written: their rows count as used.
+  // Before an update by gradients that the caller may have written: rows of tables whose gradient
+  // is not 0 count as used.
   void find_used_rows() {
     if (!embedding_tables_.empty()) embedding_tables_.find_used_rows(gradients_->data());
   }
@@ -120,49 +123,9 @@ class Network {
   // changes. Random numbers are those of training step `number`.
   LossSum gradient(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
                    const Targets<T>& targets, std::uint64_t number);
-  // The gradient of a part of a batch, without penalties, scaled for the whole batch; the sum of
-  // all parts' is `gradient`'s. A part without rows gives -0, which changes no sum's bits.
-  // `outputs` (rows, units), unless empty, gets the network's outputs. Moving averages take nothing
-  // yet, see `commit`. Returns the sums of the part's losses, one for each head, and last that of
-  // the penalties of layers' outputs, if there are such: to be added up over the parts.
-  std::vector<double> gradient_of_part(Executor& executor, const Objective<T>& objective,
-                                       MatrixView<const T> x, const Targets<T>& targets,
-                                       std::uint64_t number, const BatchPart<T>& part,
-                                       MatrixView<T> outputs);
-  // How many there are.
-  std::size_t sums_of_part(const Objective<T>& objective) const {
-    return std::max<std::size_t>(1, objective.heads().size()) + (activities_.empty() ? 0 : 1);
-  }
-  // The sum of a whole batch from those of its parts, and each head's loss.
-  LossSum sum_of_parts(const Objective<T>& objective, const WholeBatch& batch,
-                       const std::vector<double>& sums);
-  // How many numbers the parts of a batch add up in the middle of the passes, call by call.
-  std::vector<index_t> sums_of_pass() const;
   // Moving averages take the statistics of the last pass.
   void commit() {
     for (Layer<T>* const layer : others_) layer->commit(pass_);
-  }
-  // The rows that parts of a batch exchange instead of gradients of tables: see `EmbeddingTables`.
-  // `add_table_rows` makes the gradients of the whole batch's rows.
-  index_t table_columns() const { return embedding_tables_.columns(); }
-  index_t table_rows() const { return embedding_tables_.kept_rows(); }
-  void take_table_rows(MatrixView<T> to) const { embedding_tables_.take_rows(to); }
-  void add_table_rows(MatrixView<const T> rows) {
-    begin_tables();
-    embedding_tables_.add_rows(rows, gradients_->data());
-  }
-  // Parameters whose gradients parts add up: all but tables, which follow.
-  index_t summed_count() const { return summed_count_; }
-  // Of how many leaves `train` adds up the gradient of so many rows; 0 where its products have all
-  // rows at once.
-  index_t leaves_of(index_t rows) const {
-    return summed_count_ > chained_parameters || couples_in_training_ ? 0 : leaf_count(rows);
-  }
-  // The gradient of a part without rows: -0, with the slots behind it; of tables none.
-  void neutral_gradient() {
-    begin_tables();
-    std::fill_n(gradients_->data(), summed_count_, T(-0.0));
-    std::fill_n(gradients_->data() + parameter_count_, spare_slots, T(-0.0));
   }
   // Whether a layer uses statistics of the batch in training.
   bool couples_rows() const { return couples_in_training_; }
@@ -180,21 +143,21 @@ class Network {
   bool predicts_rows() const { return !row_layers_.empty(); }
   void predict_one(const T* x, T* out) const;
   // Many steps of one row each: rows order[0 .. steps) of x, or the first `steps` rows when `order`
-  // is null. `outputs` (steps, units), unless null, gets the input of the loss: see
-  // `finish_outputs`.
+  // is null. `outputs` (steps, units), unless null, gets what the loss takes: `finish_outputs`
+  // makes the outputs of it.
   void train_rows(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
                   const index_t* order, index_t steps, OptimizerState<T>& optimizer, LossSum& total,
                   T* outputs);
-  // The arguments that an objective's single steps share, and whether they are still right.
+  // The arguments that steps of one row by an objective share, and whether they still hold.
   RowStep<T> row_step(const Objective<T>& objective, const OptimizerState<T>& optimizer);
   bool is_current(const RowStep<T>& step, const OptimizerState<T>& optimizer) const {
     return step.layers_version == layers_version_ &&
            step.settings_version == optimizer.settings()->version();
   }
-  // Makes one, when it is possible; returns its loss.
+  // Makes such a step, if it is `possible`; returns its loss.
   double train_row(RowStep<T>& step, const T* x, const Targets<T>& targets,
                    OptimizerState<T>& optimizer);
-  // One such step, as in `train`; `outputs` may be null.
+  // The same as a step of `train`; `outputs` may be null.
   LossSum train_row(const Objective<T>& objective, MatrixView<const T> x, const Targets<T>& targets,
                     OptimizerState<T>& optimizer, T* outputs);
   // Whether `train_small` can do batches of so many rows.
@@ -210,18 +173,19 @@ class Network {
   LossSum loss(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
                const Targets<T>& targets);
   // The loss of each head in the last call of `train`, `gradient` or `loss`.
-  const std::vector<double>& head_losses() const { return head_losses_; }
+  const std::vector<double>& head_losses() const { return heads_.losses(); }
   // The outputs of the last call of `train` or `loss`.
   MatrixView<const T> outputs(const Objective<T>& objective, index_t rows);
-  // Turns the input of the loss into the outputs: applies the last activation when the loss is
-  // fused with it.
+  // Turns what the loss takes into the outputs: applies the last activation if the loss is fused
+  // with it.
   void finish_outputs(const Objective<T>& objective, MatrixView<T> a) const;
 
-  void reserve(index_t rows) { workspace_.reserve(*table_, layers_, places_, rows); }
+  void reserve(index_t rows) { workspace_.reserve(*table_, layers_, plan_.places, rows); }
 
  private:
+  friend class PartGradients<T>;
   friend class RowGradients<T>;
-  // With `parameters` that exist already, and then without gradients.
+  // With `parameters` that exist already there are no gradients.
   Network(const KernelTables& tables, NetworkSpec spec,
           std::shared_ptr<AlignedBuffer<T>> parameters);
 
@@ -234,19 +198,12 @@ class Network {
   bool chained() const { return summed_count_ <= chained_parameters && !couples_in_pass_; }
   static constexpr index_t chained_parameters = index_t{1} << 16;
   index_t rows_of_block() const;
-  // Begins a pass; to be called before those below.
+  // Begins a pass: to be called before the functions below.
   void start(const Pass& pass);
 
   // Gradients of all rows, from dC/da of the last layer in the workspace.
   // `shared`: by threads, in one_leaf.cc.
   void backward_all(Executor& executor, ConstView x, View dx, bool shared);
-
-  // An input of a layer, as the backward pass sees it.
-  struct Edge {
-    Source source;
-    // Whether the gradient by it is added to those that later layers have left, or set.
-    bool adds;
-  };
 
   ConstView view_of(const Source& source, ConstView x, index_t begin, index_t end) {
     if (source.from_x())
@@ -288,7 +245,7 @@ class Network {
   void input_gradient_other(std::size_t l, ConstView x, index_t begin, index_t end, bool from_z,
                             View dx, bool near = false);
   // All rows of x through all layers. The last layer writes to `out` unless that is empty, and
-  // leaves out its activation when `stop_at_z`. `kept`: with what `backward_all` wants.
+  // leaves out its activation when `stop_at_z`. `kept`: keeps what `backward_all` needs.
   void forward_all(Executor& executor, ConstView x, View out, bool stop_at_z, bool kept);
 
   // Leaf by leaf (chained.cc).
@@ -343,18 +300,6 @@ class Network {
   bool shares_leaf(index_t rows) const;
   // Into how many blocks the rows are cut for the sake of the threads.
   index_t thread_blocks(index_t rows) const;
-  // While one exists and `wanted`, each layer's gradient has a buffer of its own, as such a step
-  // needs it.
-  class AllGradients {
-   public:
-    AllGradients(Network& network, bool wanted, index_t rows);
-    ~AllGradients();
-    AllGradients(const AllGradients&) = delete;
-    AllGradients& operator=(const AllGradients&) = delete;
-
-   private:
-    Network& network_;
-  };
   double train_leaf(Executor& executor, ConstView x, const Objective<T>& objective,
                     const Targets<T>& targets, double scale);
   // From dC/da of the last layer in the workspace (or dC/dz, when `from_z`); with `update` and
@@ -375,7 +320,7 @@ class Network {
   // Where the kernels of small layers put the gradient by layer l's input; null for none.
   T* small_below(std::size_t l, bool to_x);
   void start_small(ConstView x, bool only_z);
-  // `kept`: with what `backward_small` wants.
+  // `kept`: keeps what `backward_small` needs.
   void forward_small(ConstView x, View out, bool only_z, bool kept);
   // From dC/da of the last layer in workspace_.near_gradient (or dC/dz).
   void backward_small(ConstView x, bool from_z);
@@ -399,8 +344,8 @@ class Network {
   // gradient by its input, then the weights' own gradient and their update.
   void backward_block(const Dense<T>& layer, std::size_t l, ConstView x, View dx, Range inputs,
                       const Update<T>& update, bool descend, bool keep, void* scratch);
-  // Columns `inputs` of a layer's dX, for some rows of the batch, on to dC/dz of the layer below
-  // where that is one's own affair.
+  // Columns `inputs` of a layer's dX, for some rows of the batch; and dC/dz of the layer below from
+  // it, if its activation works element by element.
   void input_gradient_block(const Dense<T>& layer, std::size_t l, View below, Range rows,
                             Range inputs, void* scratch);
   void delta_rows(Executor& executor, std::size_t l, index_t rows);
@@ -420,43 +365,12 @@ class Network {
   // The gradients of the parameters of a layer that is not dense, from all rows.
   void simple_gradient(std::size_t l, ConstView x);
 
-  // Parts of a batch (parts.cc). Whole branches of leaves, each of which all layers see at once.
-  struct PartSums;
-  void part_by_blocks(Executor& executor, const Objective<T>& objective, ConstView x,
-                      const Targets<T>& targets, const BatchPart<T>& part, View outputs,
-                      PartSums& sums);
-  void part_by_leaves(Executor& executor, const Objective<T>& objective, ConstView x,
-                      const Targets<T>& targets, const BatchPart<T>& part, View outputs,
-                      PartSums& sums);
-  // All leaves go through a layer before the next one, for some layer couples the batch's rows.
-  void part_by_layers(Executor& executor, const Objective<T>& objective, ConstView x,
-                      const Targets<T>& targets, const BatchPart<T>& part, View outputs,
-                      PartSums& sums);
-  // Prepares for a batch of an objective that has heads; then the sums of their losses are at
-  // `head_sums_`. Does nothing for any other objective.
-  void begin_heads(const Objective<T>& objective, const Targets<T>& targets, index_t rows);
-  // The same for a part of a batch, whose `weights` are the whole batch's.
-  void begin_heads(const Objective<T>& objective, const std::vector<double>& weights);
-  // For passes without an objective: no function is left out.
-  void begin_heads() {
-    if (heads_ != nullptr) heads_->leave_out(nullptr);
-  }
-  // The sum of the rows' losses, and its gradient; with heads at the given sums.
-  double loss_rows(const Objective<T>& objective, ConstView output, const Targets<T>& targets,
-                   double scale, View gradient, double* head_sums) const {
-    if (!objective.has_heads()) return objective.rows(output, targets, scale, gradient);
-    objective.head_rows(output, targets, weighted_factors_.data(), gradient, head_sums);
-    return 0;
-  }
-  // The sum of losses of a batch of so many rows, once all heads' sums are there.
-  double end_heads(const Objective<T>& objective, index_t rows, double sum);
-
   void set_loss_slots(const LossSum& sum) {
     T* const slots = gradients_->data() + parameter_count_;
     slots[0] = static_cast<T>(sum.weight);
     slots[1] = static_cast<T>(sum.loss);
   }
-  // Before a backward pass that does not add to what is there: no rows are used.
+  // Before a backward pass that does not accumulate: no rows are used.
   void begin_tables() {
     if (!embedding_tables_.empty()) embedding_tables_.begin(gradients_->data());
   }
@@ -467,9 +381,8 @@ class Network {
       embedding_tables_.end(executor, x, workspace_, near, gradients_->data(), update);
   }
 
+  // To be called when other layers are trained, or penalties have changed.
   void layers_changed();
-  // The plan of a graph's gradients: in which order they are added, and where they are kept.
-  void plan_gradients();
   TinyTraining<T> tiny_training(const Objective<T>& objective) const;
   // The factors of dropout for single rows, for steps first, first + 1, ... of `train_rows`.
   void draw_factors(std::int64_t first, index_t steps);
@@ -484,19 +397,13 @@ class Network {
   bool penalized_ = false, array_steps_ = false;
   // The first layer that is trained, where the backward pass ends.
   std::size_t lowest_ = 0;
-  std::vector<Source> input_;             // of each layer the first one
-  std::vector<std::vector<Edge>> edges_;  // of each layer all inputs
-  std::vector<index_t> uses_;             // of each layer's outputs
-  std::vector<char> reaches_;             // whether a layer, or one that it depends on, is trained
-  // Whether a later layer, of the same parameters, has left its gradient of them.
-  std::vector<char> follows_;
-  Heads<T>* heads_ = nullptr;            // the last layer, if it is of that kind
+  GradientPlan plan_;
+  std::vector<Source> input_;            // of each layer the first one
+  std::vector<char> reaches_;            // whether a layer, or one that it depends on, is trained
   std::vector<std::size_t> activities_;  // numbers of layers with a penalty of their outputs
   EmbeddingTables<T> embedding_tables_;
-  std::vector<double> head_weights_, head_factors_, weighted_factors_, head_sums_, head_losses_;
-  index_t x_uses_ = 0;
-  bool shared_ = false;  // whether layers share parameters
-  GradientPlaces places_;
+  HeadLosses<T> heads_;
+  bool shared_ = false;            // whether layers share parameters
   std::vector<Layer<T>*> others_;  // layers that are not dense
   Pass pass_;
   bool couples_in_pass_ = false;      // whether a layer couples the rows of the batch in pass_
@@ -514,7 +421,7 @@ class Network {
   AlignedBuffer<T> small_transposed_;  // the transposed weights of small layers
   std::shared_ptr<AlignedBuffer<T>> parameters_, gradients_;
   Workspace<T> workspace_;
-  std::vector<std::shared_ptr<AlignedBuffer<T>>> branches_sums_;  // see `part_by_leaves`
+  std::vector<std::shared_ptr<AlignedBuffer<T>>> branches_sums_;  // see `PartGradients`
   // While parts of a batch go through the layers together: the rows that this process has.
   const SharedRows<T>* shared_rows_ = nullptr;
   AlignedBuffer<T> gathered_;         // the gradients before a `backward` that accumulates

@@ -37,17 +37,6 @@ index_t Network<T>::thread_blocks(index_t rows) const {
 }
 
 template <class T>
-Network<T>::AllGradients::AllGradients(Network& network, bool wanted, index_t rows)
-    : network_(network) {
-  if (wanted) network.workspace_.keep_apart(network.layers_, rows);
-}
-
-template <class T>
-Network<T>::AllGradients::~AllGradients() {
-  network_.workspace_.share_again();
-}
-
-template <class T>
 double Network<T>::train_leaf(Executor& executor, ConstView x, const Objective<T>& objective,
                               const Targets<T>& targets, double scale) {
   const std::size_t last = layers_.size() - 1;
@@ -55,8 +44,8 @@ double Network<T>::train_leaf(Executor& executor, ConstView x, const Objective<T
   double loss = 0;
   // In the blocks of `train_leaves`, for the sum of losses depends on them.
   for_each_block(0, x.rows, block_rows_, [&](index_t begin, index_t end) {
-    loss += loss_rows(objective, workspace_.a(last, begin, end), targets.slice(begin, end), scale,
-                      workspace_.gradient(last, begin, end), head_sums_.data());
+    loss += heads_.loss_rows(objective, workspace_.a(last, begin, end), targets.slice(begin, end),
+                             scale, workspace_.gradient(last, begin, end), heads_.sums().data());
   });
   return loss;
 }
@@ -92,7 +81,6 @@ void Network<T>::backward_leaf(Executor& executor, ConstView x, bool from_z, Vie
 #define DENSECORE_INSTANTIATE(T, ...)                                                          \
   template bool Network<T>::shares_leaf(index_t) const;                                        \
   template index_t Network<T>::thread_blocks(index_t) const;                                   \
-  template class Network<T>::AllGradients;                                                     \
   template double Network<T>::train_leaf(Executor&, MatrixView<const T>, const Objective<T>&,  \
                                          const Targets<T>&, double);                           \
   template void Network<T>::backward_leaf(Executor&, MatrixView<const T>, bool, MatrixView<T>, \

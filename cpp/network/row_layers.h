@@ -28,8 +28,8 @@ struct TinyLayers {
 template <class T>
 TinyLayers<T> tiny_layers_of(const KernelTable<T>& table, const Layers<T>& layers);
 
-// A single step of such a network when it is p -= rate * g, as far as all steps are alike: found
-// out when the first one is made, for what is asked at each step takes as long as a layer.
+// The arguments that single steps of such a network share, where a step is p -= rate * g. They are
+// found at the first step: to find them at each would take as long as a layer.
 template <class T>
 struct RowStep {
   bool possible = false;  // whether it is also the fastest way

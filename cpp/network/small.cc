@@ -25,8 +25,8 @@ constexpr double layer_work = 100, input_work = 6;
 // descent (Dense::descend) spares.
 constexpr std::size_t descent_bytes = 32 * 1024;
 
-// Steps of a network of dense layers alone, by an update alone: what other networks ask for at each
-// step takes as long as a layer.
+// Steps of a network of dense layers alone, by an update alone. The questions that other networks
+// ask at each step take as long as a layer.
 template <class T>
 struct DenseSteps {
   const KernelTable<T>& table;
@@ -102,7 +102,7 @@ bool Network<T>::trains_small(index_t batch, const Objective<T>& objective,
 
 template <class T>
 T* Network<T>::small_below(std::size_t l, bool to_x) {
-  const auto& [source, adds] = edges_[l].front();
+  const auto& [source, adds] = plan_.edges[l].front();
   const index_t rows = workspace_.rows();
   if (source.from_x()) {
     if (!to_x) return nullptr;
@@ -137,13 +137,13 @@ void Network<T>::prepare_small() {
     // The backward pass ends where a part begins.
     const bool joins = !parts.empty() && parts.back().layer == nullptr &&
                        parts.back().by_rows == nullptr && !source.from_x() && from + 1 == l &&
-                       uses_[from] == 1 && reaches_[from] == reaches_[l];
+                       plan_.uses[from] == 1 && reaches_[from] == reaches_[l];
     if (layer == nullptr || !joins) {
       parts.push_back({l, l});
       SmallPart<T>& begun = parts.back();
       if (source.from_x()) begun.x_first = source.first;
       if (!source.from_x() && reaches_[from]) begun.below = workspace_.near_gradient(from, rows);
-      begun.joins = layers_[l]->merges() || edges_[l].front().adds;
+      begun.joins = layers_[l]->merges() || plan_.edges[l].front().adds;
     }
     SmallPart<T>& part = parts.back();
     part.end = l + 1;
@@ -259,7 +259,7 @@ void Network<T>::backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, 
                            x.rows);
     if (!part.joins) return;
     const SmallLayer<T>& first = layers[part.begin];
-    const Edge& edge = edges_[part.begin].front();
+    const Edge& edge = plan_.edges[part.begin].front();
     if (const View below = below_of(edge, dx, 0, x.rows, true))
       table_->elementwise.sum(below.rows, below.cols, below.data, below.stride, first.below,
                               first.ld_below, below.data, below.stride);
@@ -292,7 +292,7 @@ void Network<T>::backward_small(ConstView x, View dx) {
     SmallPart<T> part = small_.parts[i];
     if (!visited(part.begin, to_x)) continue;
     part.gradient.rows = x.rows;
-    const Edge& edge = edges_[part.begin].front();
+    const Edge& edge = plan_.edges[part.begin].front();
     part.below = below_of(edge, dx, 0, x.rows, true);
     backward_part(part, layers.data(), x, false, dx);
     // The kernels have written the gradient by x to rows with padding: copied without it.
@@ -382,7 +382,7 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
     return sum;
   }
   check_numbers(x);
-  begin_heads();
+  heads_.begin();
   for (index_t begin = 0; begin < x.rows; begin += batch) {
     const index_t rows = std::min(batch, x.rows - begin);
     if (targets.weight != nullptr) p.weight = targets.weight + begin;
@@ -401,12 +401,12 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
       sum.loss =
           gradient_by_leaves(uninterrupted, p, x_rows, from_z, loss, simple ? &update : nullptr);
     } else {
-      if (heads) begin_heads(objective, targets.slice(begin, begin + rows), rows);
+      if (heads) heads_.begin(objective, targets.slice(begin, begin + rows), rows);
       forward_small(x_rows, View(), from_z, true);
       if (heads) {
-        loss_rows(objective, workspace_.a(last, 0, rows), targets.slice(begin, begin + rows), 1,
-                  workspace_.near_gradient(last, rows), head_sums_.data());
-        sum.loss = end_heads(objective, rows, 0);
+        heads_.loss_rows(objective, workspace_.a(last, 0, rows), targets.slice(begin, begin + rows),
+                         1, workspace_.near_gradient(last, rows), heads_.sums().data());
+        sum.loss = heads_.end(objective, rows, 0);
       } else {
         sum.loss = loss(p);
       }

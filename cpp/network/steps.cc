@@ -38,7 +38,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   workspace_.slopes = true;
   check_numbers(x);
   begin_tables();
-  begin_heads(objective, targets, x.rows);
+  heads_.begin(objective, targets, x.rows);
   sum.weight = objective.batch_weight(targets.weight, x.rows);
   const double scale = objective.gradient_scale(sum.weight);
   // Whether the whole gradient is wanted before any parameter is updated.
@@ -54,7 +54,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   // With more rows a chained pass adds up the weights' gradients in the buffer, block by block.
   const bool at_once = descent && x.rows <= (chained() ? block_rows_ : gemm_depth);
   if (shares_leaf(x.rows)) {
-    const AllGradients all(*this, true, x.rows);
+    const SeparateGradients<T> all(workspace_, layers_, true, x.rows);
     sum.loss = train_leaf(executor, x, objective, targets, scale);
     if (updated) {
       const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
@@ -68,7 +68,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
     transpose_weights(executor, x.rows, false);
     const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
     sum.loss = train_block(x, 0, x.rows, objective, targets, scale, false, gradients_->data(),
-                           executor.scratch(), &update, head_sums_.data());
+                           executor.scratch(), &update, heads_.sums().data());
     end_tables(executor, x, false, &update);
     executor.check(3 * forward_work(x.rows));
   } else if (chained()) {
@@ -86,8 +86,8 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
   } else {
     const bool from_z = objective.fused();
     forward_layers(executor, x, View(), from_z);
-    sum.loss = loss_rows(objective, workspace_.a(last, 0, x.rows), targets, scale,
-                         workspace_.gradient(last, 0, x.rows), head_sums_.data());
+    sum.loss = heads_.loss_rows(objective, workspace_.a(last, 0, x.rows), targets, scale,
+                                workspace_.gradient(last, 0, x.rows), heads_.sums().data());
     updated = updated && 2 * forward_work(x.rows) < uninterrupted_work;
     if (updated) {
       const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
@@ -100,7 +100,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
       end_tables(executor, x, false);
     }
   }
-  sum.loss = end_heads(objective, x.rows, sum.loss);
+  sum.loss = heads_.end(objective, x.rows, sum.loss);
   set_loss_slots(sum);
   if (!updated)
     optimizer.update(executor, parameters_->data(), gradients_->data(), trained_,
@@ -122,14 +122,14 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
   start({true, seed, number, 0, x.rows});
   reserve(x.rows);
   workspace_.slopes = true;
-  begin_heads(objective, targets, x.rows);
+  heads_.begin(objective, targets, x.rows);
   if (small(x.rows)) {
     forward_small(x, View(), objective.fused(), true);
-    sum.loss = loss_rows(objective, workspace_.a(last, 0, x.rows), targets, scale,
-                         workspace_.near_gradient(last, x.rows), head_sums_.data());
+    sum.loss = heads_.loss_rows(objective, workspace_.a(last, 0, x.rows), targets, scale,
+                                workspace_.near_gradient(last, x.rows), heads_.sums().data());
     backward_small(x, objective.fused());
   } else if (shares_leaf(x.rows)) {
-    const AllGradients all(*this, true, x.rows);
+    const SeparateGradients<T> all(workspace_, layers_, true, x.rows);
     sum.loss = train_leaf(executor, x, objective, targets, scale);
     backward_leaf(executor, x, objective.fused(), View(), nullptr, false);
   } else if (chained()) {
@@ -138,12 +138,12 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
   } else {
     const bool from_z = objective.fused();
     forward_layers(executor, x, View(), from_z);
-    sum.loss = loss_rows(objective, workspace_.a(last, 0, x.rows), targets, scale,
-                         workspace_.gradient(last, 0, x.rows), head_sums_.data());
+    sum.loss = heads_.loss_rows(objective, workspace_.a(last, 0, x.rows), targets, scale,
+                                workspace_.gradient(last, 0, x.rows), heads_.sums().data());
     backward_layers(executor, x, from_z, View(), nullptr, false);
   }
   end_tables(executor, x, small(x.rows));
-  sum.loss = end_heads(objective, x.rows, sum.loss);
+  sum.loss = heads_.end(objective, x.rows, sum.loss);
   set_loss_slots(sum);
   const double factor = penalty_factor(sum.weight);
   add_penalties(table_->gradients, trained_, factor, parameters_->data(), gradients_->data());
@@ -158,13 +158,13 @@ LossSum Network<T>::loss(Executor& executor, const Objective<T>& objective, Cons
   check_numbers(x);
   start({});
   reserve(x.rows);
-  begin_heads(objective, targets, x.rows);
+  heads_.begin(objective, targets, x.rows);
   forward_all(executor, x, View(), objective.fused(), false);
   LossSum sum;
   sum.weight = objective.batch_weight(targets.weight, x.rows);
-  sum.loss = loss_rows(objective, workspace_.a(layers_.size() - 1, 0, x.rows), targets, 1,
-                       MatrixView<T>(), head_sums_.data());
-  sum.loss = end_heads(objective, x.rows, sum.loss);
+  sum.loss = heads_.loss_rows(objective, workspace_.a(layers_.size() - 1, 0, x.rows), targets, 1,
+                              MatrixView<T>(), heads_.sums().data());
+  sum.loss = heads_.end(objective, x.rows, sum.loss);
   if (penalized_) sum.loss += penalty() * objective.divisor(sum.weight);
   sum.loss += output_penalty(x.rows) * objective.divisor(sum.weight);
   return sum;
@@ -180,34 +180,7 @@ MatrixView<const T> Network<T>::outputs(const Objective<T>& objective, index_t r
 template <class T>
 void Network<T>::finish_outputs(const Objective<T>& objective, View a) const {
   if (objective.fused()) layers_.back()->activation()->forward(a, a);
-  if (objective.has_heads()) heads_->finish(objective.left_out(), a);
-}
-
-template <class T>
-void Network<T>::begin_heads(const Objective<T>& objective, const Targets<T>& targets,
-                             index_t rows) {
-  if (!objective.has_heads()) return begin_heads();
-  objective.head_weights(targets, rows, head_weights_);
-  begin_heads(objective, head_weights_);
-}
-
-template <class T>
-void Network<T>::begin_heads(const Objective<T>& objective, const std::vector<double>& weights) {
-  heads_->leave_out(&objective.left_out());
-  objective.head_factors(weights, head_factors_, weighted_factors_);
-  head_sums_.assign(objective.heads().size(), 0);
-  head_losses_.resize(objective.heads().size());
-}
-
-template <class T>
-double Network<T>::end_heads(const Objective<T>& objective, index_t rows, double sum) {
-  if (!objective.has_heads()) return sum;
-  double loss = 0;
-  for (std::size_t h = 0; h < head_losses_.size(); ++h) {
-    head_losses_[h] = head_factors_[h] * head_sums_[h];
-    loss += weighted_factors_[h] * head_sums_[h];
-  }
-  return static_cast<double>(rows) * loss;
+  heads_.finish(objective, a);
 }
 
 #define DENSECORE_INSTANTIATE(T, ...)                                                        \
@@ -219,10 +192,7 @@ double Network<T>::end_heads(const Objective<T>& objective, index_t rows, double
   template LossSum Network<T>::loss(Executor&, const Objective<T>&, MatrixView<const T>,     \
                                     const Targets<T>&);                                      \
   template MatrixView<const T> Network<T>::outputs(const Objective<T>&, index_t);            \
-  template void Network<T>::finish_outputs(const Objective<T>&, MatrixView<T>) const;        \
-  template void Network<T>::begin_heads(const Objective<T>&, const Targets<T>&, index_t);    \
-  template void Network<T>::begin_heads(const Objective<T>&, const std::vector<double>&);    \
-  template double Network<T>::end_heads(const Objective<T>&, index_t, double);
+  template void Network<T>::finish_outputs(const Objective<T>&, MatrixView<T>) const;
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 

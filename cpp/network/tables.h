@@ -2,8 +2,8 @@
 // numbers.
 //
 // A table's gradient is added up after the backward pass, in the order of the batch's rows, from
-// the gradients by the embeddings' outputs; only rows that the batch uses have one. Where several
-// processes share a batch, they exchange what it is made of.
+// the gradients by the embeddings' outputs; only rows that the batch uses have one. Processes that
+// share a batch exchange these outputs' gradients instead of tables.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ class EmbeddingTables {
   // The rows that have a gradient, of the table at an offset among the parameters.
   UsedRows* used_of(index_t offset);
 
-  // `gradients` is the network's buffer. Before a backward pass that does not add to what is there:
-  // no rows are used.
+  // `gradients` is the network's buffer. Before a backward pass that does not accumulate: no rows
+  // are used.
   void begin(T* gradients);
   // After it; `near`: see Workspace. With `update` the rows are updated, too.
   void end(Executor& executor, MatrixView<const T> x, Workspace<T>& workspace, bool near,
@@ -45,11 +45,11 @@ class EmbeddingTables {
   index_t columns() const;
   void reserve_rows(index_t rows);
   index_t kept_rows() const { return kept_rows_; }
-  // Keeps those of rows [begin, end) of x as rows `to_row`, ... of the part.
+  // Keeps them for rows [begin, end) of x, as rows `to_row`, ... of the part.
   void keep_rows(MatrixView<const T> x, Workspace<T>& workspace, index_t begin, index_t end,
                  index_t to_row, bool near);
   void take_rows(MatrixView<T> to) const;
-  // The gradients of the whole batch, of whose rows these are all.
+  // Makes the gradients of a whole batch from its rows, as `take_rows` gives them.
   void add_rows(MatrixView<const T> rows, T* gradients);
 
  private:

@@ -10,20 +10,12 @@
 #include "kernels/table.h"
 #include "layers/dense.h"
 #include "layers/layer.h"
+#include "network/gradient_plan.h"
 
 namespace densecore {
 
 template <class T>
 using Layers = std::vector<std::unique_ptr<Layer<T>>>;
-
-// Where the backward pass keeps the gradients by the layers' outputs: those that are never wanted
-// at the same time share a buffer. A stack needs two: layer l+1 reads one and writes the other.
-struct GradientPlaces {
-  std::vector<std::size_t> buffer;  // of each layer
-  std::vector<index_t> columns;     // of each buffer
-  // Columns of the widest gradient that is added to another one; 0: there is none.
-  index_t spare = 0;
-};
 
 template <class T>
 class Workspace {
@@ -106,6 +98,22 @@ class Workspace {
   bool apart_ = false;
   index_t apart_rows_ = 0;
   std::vector<AlignedBuffer<T>> apart_gradient_;  // of each layer
+};
+
+// While one exists and `wanted`, each layer's gradient has a buffer of its own, of `rows` rows.
+template <class T>
+class SeparateGradients {
+ public:
+  SeparateGradients(Workspace<T>& workspace, const Layers<T>& layers, bool wanted, index_t rows)
+      : workspace_(workspace) {
+    if (wanted) workspace.keep_apart(layers, rows);
+  }
+  ~SeparateGradients() { workspace_.share_again(); }
+  SeparateGradients(const SeparateGradients&) = delete;
+  SeparateGradients& operator=(const SeparateGradients&) = delete;
+
+ private:
+  Workspace<T>& workspace_;
 };
 
 }  // namespace densecore

@@ -1,5 +1,5 @@
 // Rows of actions whose columns are independent normal numbers, or the tanh of such ones: the head
-// of a policy with continuous actions, with the gradients by what the network puts out.
+// of a policy with continuous actions, with the gradients by the network's outputs.
 #pragma once
 
 #include <cstdint>

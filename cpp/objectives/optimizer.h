@@ -148,7 +148,8 @@ class OptimizerState {
   bool descends() const { return entry_->descent && !settings_->gradient_steps().any(); }
   // Whether a step is the update and nothing else, at one learning rate.
   bool plain() const { return !settings_->gradient_steps().any() && !settings_->scheduled(); }
-  // Whether the kernel of single rows can do its steps: what is of one step only.
+  // Whether the kernel of single rows can make its steps: nothing is kept from batch to batch but
+  // the rule's own arrays.
   bool by_rows() const {
     return entry_->array_step == ArrayStep::none && accumulation_ == 1 && !ema_ &&
            settings_->gradient_steps().accumulation == 1 && !settings_->gradient_steps().ema;
@@ -169,7 +170,7 @@ class OptimizerState {
     ++steps;
     return rate;
   }
-  // The same in two parts: what is the same for all steps, and what a step adds.
+  // `next_update` in two parts: the arguments that all steps share, and those of the next step.
   Update<T> make_update(T* parameters, const T* gradients);
   void advance(Update<T>& update);
   // Whether of a table with used rows only those are updated: not with an average, which needs all

@@ -178,13 +178,23 @@ DelimitedText::DelimitedText(std::string text, std::size_t begin, std::int64_t l
     });
     if (found == 0) continue;
     if (found < columns_ || surplus) {
-      if (!comment)
-        refuse(first_line, "found " + counted_values(found) + ", wanted " +
-                               std::to_string(columns_) + " as in the first row");
-      cells_.resize(before);
-      continue;
+      if (comment) {
+        cells_.resize(before);
+        continue;
+      }
+      ragged_.push_back({rows(), found});
+      // Of a row that is too long, or whose blanks may each stand for several separators, it is not
+      // known which cell belongs to which column.
+      if (surplus || format.merge) cells_.resize(before);
+      while (cells_.size() < before + static_cast<std::size_t>(columns_)) add_cell(start, 0);
     }
     lines_.push_back(first_line);
+  }
+  if (static_cast<index_t>(ragged_.size()) * fewest_rows_of_ragged > rows()) {
+    const auto [row, found] = ragged_.front();
+    refuse(lines_[static_cast<std::size_t>(row)], "found " + counted_values(found) + ", wanted " +
+                                                      std::to_string(columns_) +
+                                                      " as in the first row");
   }
 }
 

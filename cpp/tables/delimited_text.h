@@ -34,8 +34,9 @@ std::vector<TextRecord> first_records(std::string_view text, std::size_t begin, 
 class DelimitedText {
  public:
   // Reads `text` from byte `begin`, which is on line `line` (counted from 1). Cells beyond
-  // `columns` are left out when they are empty. Throws std::invalid_argument with "row N: ..." for
-  // a record with another number of cells, or a quote that is not closed.
+  // `columns` are left out when they are empty. Of a few records with another number of cells (see
+  // `ragged`) those that are not there are empty, or all when there are too many; more of them than
+  // one in fifty, or a quote that is not closed, throw std::invalid_argument with "row N: ...".
   DelimitedText(std::string text, std::size_t begin, std::int64_t line, index_t columns,
                 TextFormat format);
   // One column of texts that are there already, one after another; sizes (rows,).
@@ -44,6 +45,11 @@ class DelimitedText {
   index_t rows() const { return static_cast<index_t>(lines_.size()); }
   index_t columns() const { return columns_; }
   const std::vector<std::int64_t>& lines() const { return lines_; }
+  // The rows of another number of cells, and that number.
+  struct Ragged {
+    index_t row, cells;
+  };
+  const std::vector<Ragged>& ragged() const { return ragged_; }
   std::string_view cell(index_t row, index_t column) const;
   // Makes cells of these texts empty.
   void clear(const std::vector<std::string>& texts);
@@ -54,6 +60,9 @@ class DelimitedText {
   // `long_cells_`.
   static constexpr int length_bits = 24;
   static constexpr std::uint64_t longest = (std::uint64_t{1} << length_bits) - 1;
+  // In a large file a few damaged lines cannot be mended by hand; many of them say that the format
+  // is another one.
+  static constexpr index_t fewest_rows_of_ragged = 50;
   void add_cell(std::size_t begin, std::size_t length);
 
   std::string text_;
@@ -61,6 +70,7 @@ class DelimitedText {
   std::vector<std::uint64_t> cells_;  // (rows, columns)
   std::map<std::uint64_t, std::size_t> long_cells_;
   std::vector<std::int64_t> lines_;
+  std::vector<Ragged> ragged_;
 };
 
 }  // namespace densecore

@@ -10,7 +10,7 @@
 namespace densecore {
 
 // The loss and the metrics of the batches so far; in between, with several heads, their losses. As
-// in Keras the loss is the mean of the batches' losses, weighted by their rows. A loop of one's own
+// in Keras the loss is the mean of the batches' losses, weighted by their rows. A custom loop
 // keeps one as `fit` does: reset, train or evaluate batch after batch, read the results.
 template <class T>
 class RunningMetrics {

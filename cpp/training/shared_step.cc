@@ -1,6 +1,7 @@
 #include "training/shared_step.h"
 
 #include "base/dtypes.h"
+#include "network/parts.h"
 
 namespace densecore {
 
@@ -18,7 +19,7 @@ template <class T>
 std::vector<double> part_gradient(Executor& executor, Trainer<T>& trainer, const Data<T>& rows,
                                   const BatchPart<T>& part, MatrixView<T> outputs) {
   Network<T>& network = trainer.network();
-  std::vector<double> sums = network.gradient_of_part(
+  std::vector<double> sums = PartGradients<T>(network).gradient(
       executor, trainer.objective(), rows.x, rows.targets,
       static_cast<std::uint64_t>(trainer.optimizer().steps), part, outputs);
   T* const slots = network.gradients()->data() + network.parameter_count();
@@ -52,7 +53,7 @@ double add_penalties(Trainer<T>& trainer, const WholeBatch& batch) {
 template <class T>
 LossSum batch_loss(Trainer<T>& trainer, const WholeBatch& batch, const std::vector<double>& sums,
                    double penalty) {
-  LossSum sum = trainer.network().sum_of_parts(trainer.objective(), batch, sums);
+  LossSum sum = PartGradients<T>(trainer.network()).sum(trainer.objective(), batch, sums);
   sum.loss += penalty * trainer.objective().divisor(sum.weight);
   return sum;
 }

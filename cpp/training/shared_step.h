@@ -8,7 +8,7 @@
 namespace densecore {
 
 // Leaves the part's gradient in the network's buffer, and (weight, loss, 0, 0) in the slots.
-// Changes no parameter. `outputs` may be empty. Returns the sums of Network::gradient_of_part.
+// Changes no parameter. `outputs` may be empty. Returns the sums of PartGradients::gradient.
 template <class T>
 std::vector<double> part_gradient(Executor& executor, Trainer<T>& trainer, const Data<T>& rows,
                                   const BatchPart<T>& part, MatrixView<T> outputs);
@@ -23,7 +23,7 @@ double shared_update(Executor& executor, Trainer<T>& trainer, const WholeBatch& 
 template <class T>
 double add_penalties(Trainer<T>& trainer, const WholeBatch& batch);
 
-// The sum of a whole batch's losses, from what its parts add up to, with the penalty.
+// The sum of a whole batch's losses, from the sums of its parts, with the penalty.
 template <class T>
 LossSum batch_loss(Trainer<T>& trainer, const WholeBatch& batch, const std::vector<double>& sums,
                    double penalty);

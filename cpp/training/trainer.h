@@ -22,12 +22,11 @@ struct Data {
   const RowSource<T>* source = nullptr;
 };
 
-// Keeping the best epoch: the parameters of the epoch whose monitored number of the validation is
-// best, of equal ones the last, are those that a training ends with. Ties go to the last because
-// an error rate stays the same over many epochs in which the probabilities still improve. Only
-// ensembles set it: a single model's `fit` ends through its observer.
+// A training with it ends with the parameters of its best epoch by a number of the validation. Of
+// equal epochs the last is the best: an error rate stays the same over many epochs in which the
+// probabilities still improve. Only ensembles set it: a single model's callbacks do the same.
 struct BestEpoch {
-  std::size_t value = 0;      // number of the monitored one in EpochResult::validation
+  std::size_t value = 0;      // index of the number in EpochResult::validation
   bool larger = false;        // whether more is better
   std::int64_t patience = 0;  // stops after so many epochs without a better one; 0: never
 };
@@ -57,9 +56,9 @@ struct FitOptions {
   // When > 0, a batch's penalties are multiplied by this over the batch's weight, so that they
   // count the same for a batch of fewer rows (scikit-learn's rule).
   double penalty_weight = 0;
-  // With a validation; null for none.
+  // Null: the last epoch is kept. Else there must be a validation.
   const BestEpoch* best = nullptr;
-  // Where to say how many rows of the present epoch are done, for another thread to read.
+  // Gets the number of rows of the present epoch that are done, for another thread to read.
   std::atomic<index_t>* rows_done = nullptr;
 };
 
@@ -123,7 +122,7 @@ class Trainer {
   // The same of batches of few rows through narrow layers.
   void train_small(Executor& executor, const Data<T>& data, const index_t* order,
                    index_t batch_size, RunningMetrics<T>& running_metrics);
-  // These take the network's results for its last batch.
+  // Results of the network's last batch.
   void add_loss(const LossSum& sum, index_t rows, RunningMetrics<T>& running_metrics);
   void step(Executor& executor, const Data<T>& batch, RunningMetrics<T>& running_metrics);
   void add_outputs(index_t rows, const Targets<T>& targets, RunningMetrics<T>& running_metrics);

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ._base import moved
 from ._base.core import __version__
 from ._base.lazy import imports
-from .config import get_num_threads, set_num_threads, show_config
+from .config import device, get_num_threads, name_scope, set_num_threads, show_config
 
 if TYPE_CHECKING:
     from . import (
@@ -25,19 +25,21 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        preprocessing,
         random,
         reference,
         regularizers,
         saving,
         schedules,
         solvers,
+        tree,
         utils,
     )
     from .callbacks.history import History
     from .converters import from_keras, from_onnx, from_torch
     from .ensembles.ensemble import Ensemble
     from .initializers import Initializer
-    from .layers import Dense, Input, Layer, Variable
+    from .layers import Dense, Input, InputSpec, KerasTensor, Layer, Variable
     from .losses import Loss
     from .metrics import Metric
     from .models import Model, Sequential, load_model
@@ -51,6 +53,8 @@ __all__ = [
     "History",
     "Initializer",
     "Input",
+    "InputSpec",
+    "KerasTensor",
     "Layer",
     "Loss",
     "Metric",
@@ -68,6 +72,7 @@ __all__ = [
     "cross_validate",
     "data",
     "datasets",
+    "device",
     "distributed",
     "distributions",
     "export",
@@ -81,8 +86,10 @@ __all__ = [
     "losses",
     "metrics",
     "models",
+    "name_scope",
     "ops",
     "optimizers",
+    "preprocessing",
     "random",
     "reference",
     "regularizers",
@@ -93,6 +100,7 @@ __all__ = [
     "show_config",
     "solvers",
     "sweep",
+    "tree",
     "utils",
     "version",
 ]
@@ -101,8 +109,8 @@ __all__ = [
 _MODULES = {
     "activations", "backend", "callbacks", "constraints", "converters", "data", "datasets",
     "distributed", "distributions", "export", "initializers", "layers", "losses", "metrics",
-    "models", "ops", "optimizers", "random", "reference", "regularizers", "rl", "saving",
-    "schedules", "sklearn", "solvers", "tabular", "utils",
+    "models", "ops", "optimizers", "preprocessing", "random", "reference", "regularizers", "rl",
+    "saving", "schedules", "sklearn", "solvers", "tabular", "tree", "utils",
 }  # fmt: skip
 _FROM = {
     "Dense": "layers",
@@ -110,6 +118,8 @@ _FROM = {
     "History": "callbacks",
     "Initializer": "initializers",
     "Input": "layers",
+    "InputSpec": "layers",
+    "KerasTensor": "layers",
     "Layer": "layers",
     "Loss": "losses",
     "Metric": "metrics",

@@ -5,14 +5,14 @@ activations.relu)`` and ``Dense(8, activations.Activation("relu", negative_slope
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from ._autodiff.traced import Traced
+from ._autodiff.traced import Traced, plain
 from ._base import checks
 from ._base.dtypes import DTYPES, KERNELS, Array, real_dtype
 from ._base.fixed import Fixed
@@ -108,7 +108,7 @@ class Activation(Fixed):
         return ("relu_general" if self.name == "relu" else self.name), values
 
     def _traced(self, z: Traced) -> Traced:
-        """f(z) within a loss of one's own, with its derivative."""
+        """f(z) within a custom loss, with its derivative."""
         name, parameters = self._kernel()
         value = np.require(z.value, np.float64, ["C", "A"])
         rows = value.reshape(-1, value.shape[-1]) if value.ndim else value.reshape(1, 1)
@@ -244,9 +244,53 @@ squareplus = _activation("squareplus", "(z + sqrt(z² + b)) / 2")
 tanh_shrink = _activation("tanh_shrink", "z - tanh(z)")
 log_softmax = _activation("log_softmax", "log(softmax(z)) over the last axis.")
 
+
+def glu(x: Any, axis: int = -1) -> Any:
+    """The first half of x along an axis, times the sigmoid of the second; a function alone, as it
+    has half of the units.
+
+    Parameters
+    ----------
+    x : array_like, or Symbol
+    axis : int, default -1
+    """
+    first, second = np.split(x, 2, axis=axis)
+    return first * sigmoid(second)
+
+
+def sparsemax(x: Any, axis: int = -1) -> Any:
+    """The nearest probabilities along an axis, many of them 0 (Martins and Astudillo, 2016).
+
+    A function alone: in a model it runs in Python.
+
+    Parameters
+    ----------
+    x : array_like, or Symbol
+    axis : int, default -1
+    """
+    if hasattr(x, "operators"):  # a symbol of a model that is being described
+        return x.operators["computed"](sparsemax, (x, axis), {})
+    x = x if isinstance(x, Traced) else np.asarray(x)
+    values = plain(x)
+    ordered = -np.sort(-values, axis=axis)
+    shape = [1] * values.ndim
+    shape[axis] = -1
+    count = np.arange(1, values.shape[axis] + 1).reshape(shape)
+    support = 1 + count * ordered > np.cumsum(ordered, axis=axis)
+    least = np.min(np.where(support, ordered, np.inf), axis=axis, keepdims=True)
+    within = values >= least
+    size = within.sum(axis=axis, keepdims=True)
+    threshold = (np.sum(x * within, axis=axis, keepdims=True) - 1) / size
+    return np.maximum(x - threshold, 0.0)
+
+
 names = ACTIVATIONS.names
 serialize = ACTIVATIONS.serialize
 deserialize = ACTIVATIONS.deserialize
+
+
+#: Functions that the core does not know, by their names.
+ALONE: dict[str, Callable[..., Any]] = {"glu": glu, "sparsemax": sparsemax}
 
 
 def get(activation: Any, custom_objects: Mapping[str, Any] | None = None) -> Activation:
@@ -258,6 +302,11 @@ def get(activation: Any, custom_objects: Mapping[str, Any] | None = None) -> Act
     custom_objects : dict, optional
         Further activations by name; they come first.
 
+    Returns
+    -------
+    Activation
+        Of "glu" and "sparsemax" the functions, which the core does not know.
+
     Raises
     ------
     ValueError
@@ -265,6 +314,12 @@ def get(activation: Any, custom_objects: Mapping[str, Any] | None = None) -> Act
     TypeError
         It is none of these: the core cannot call a function of Python.
     """
+    if (
+        isinstance(activation, str)
+        and activation in ALONE
+        and activation not in (custom_objects or ())
+    ):
+        return ALONE[activation]  # type: ignore[return-value]
     if callable(activation) and not isinstance(activation, Activation | str):
         raise TypeError(
             f"activation: found the function {activation!r}, wanted a name or one of "

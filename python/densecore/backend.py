@@ -12,6 +12,9 @@ from ._base.dtypes import floatx as floatx
 from ._base.dtypes import set_floatx as set_floatx
 from .config import backend as backend
 from .config import image_data_format as image_data_format
+from .config import set_epsilon as set_epsilon
+from .config import set_image_data_format as set_image_data_format
+from .config import standardize_dtype as standardize_dtype
 from .layers.symbols import is_keras_tensor as is_keras_tensor
 from .utils import clear_session as clear_session
 
@@ -60,7 +63,7 @@ def batch_flatten(x: Any) -> Any:
 
 
 def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
-    """The scalar products of rows (rows, 1); of vectors only."""
+    """The scalar products of rows (rows, 1), of vectors only: `axes` has no effect."""
     return np.sum(x * y, axis=-1, keepdims=True)
 
 
@@ -79,6 +82,24 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
 is_tensor = ops.is_tensor
 
 
+def is_float_dtype(dtype: Any) -> bool:
+    """Whether numbers of that dtype have fractions."""
+    return np.dtype(standardize_dtype(dtype)).kind == "f"
+
+
+def is_int_dtype(dtype: Any) -> bool:
+    """Whether numbers of that dtype are whole."""
+    return np.dtype(standardize_dtype(dtype)).kind in "iu"
+
+
+def result_type(*dtypes: Any) -> str:
+    """The dtype of a result of arrays of some dtypes: with fractions, the default one or wider."""
+    names = [standardize_dtype(one) for one in dtypes] or [floatx()]
+    found = np.result_type(*names)
+    floats = [np.dtype(name) for name in names if np.dtype(name).kind == "f"]
+    return str(np.result_type(*floats) if floats else found)
+
+
 def set_value(x: Any, value: Any) -> None:
     """``x.assign(value)``: of an optimizer's learning rate, or an array."""
     if hasattr(x, "assign"):
@@ -89,8 +110,9 @@ def set_value(x: Any, value: Any) -> None:
 
 _OWN = [
     "backend", "batch_dot", "batch_flatten", "clear_session", "epsilon", "flatten", "floatx",
-    "image_data_format", "is_keras_tensor", "is_tensor", "l2_normalize", "set_floatx", "set_value",
-    "switch",
+    "image_data_format", "is_float_dtype", "is_int_dtype", "is_keras_tensor", "is_tensor",
+    "l2_normalize", "result_type", "set_epsilon", "set_floatx", "set_image_data_format",
+    "set_value", "standardize_dtype", "switch",
 ]  # fmt: skip
 __all__ = [*_OWN, *_FUNCTIONS]
 

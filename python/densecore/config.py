@@ -1,7 +1,8 @@
-"""Threads, ISA levels, and what this build of the library is."""
+"""Threads, ISA levels, and facts about this build of the library."""
 
 import platform
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,85 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
 def epsilon() -> float:
     """As ``densecore.backend.epsilon``."""
     return 1e-7
+
+
+def set_epsilon(value: float) -> None:
+    """Nothing but a check: the core's small number is fixed.
+
+    Raises
+    ------
+    ValueError
+        Another value than `epsilon` gives.
+    """
+    if checks.number("epsilon", value, above=0) != epsilon():
+        raise ValueError(f"epsilon: found {value!r}, wanted {epsilon()}: it is the core's")
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Nothing but a check, for Keras's sake: a row has no channels."""
+    checks.one_of("data_format", data_format, ("channels_last", "channels_first"))
+
+
+def device(device_name: str) -> AbstractContextManager[None]:
+    """``with device("cpu:0"):`` is the block alone, for Keras's sake: all is on the processor."""
+    checks.text("device_name", device_name)
+    return nullcontext()
+
+
+def name_scope(name: str, **others: Any) -> AbstractContextManager[None]:
+    """``with name_scope("part"):`` is the block alone, for Keras's sake."""
+    checks.text("name", name)
+    return nullcontext()
+
+
+def dtype_policy() -> str:
+    """The default dtype, as ``floatx``: layers compute in what they are kept in."""
+    return floatx()
+
+
+def set_dtype_policy(policy: str) -> None:
+    """As ``set_floatx``: "float32" or "float64"."""
+    set_floatx(getattr(policy, "name", policy))
+
+
+def standardize_dtype(dtype: Any) -> str:
+    """The name of a dtype; of None the default one."""
+    given = getattr(dtype, "name", dtype)
+    return floatx() if dtype is None else str(np.dtype(given))
+
+
+def max_epochs() -> None:
+    """None: no setting limits the epochs of `fit`."""
+
+
+def max_steps_per_epoch() -> None:
+    """None: no setting limits the steps of an epoch."""
+
+
+def enable_flash_attention() -> None:
+    """Nothing, for Keras's sake: there is one attention."""
+
+
+def disable_flash_attention() -> None:
+    """Nothing, for Keras's sake."""
+
+
+def is_flash_attention_enabled() -> bool:
+    """False."""
+    return False
+
+
+def enable_traceback_filtering() -> None:
+    """Nothing, for Keras's sake: tracebacks are Python's."""
+
+
+def disable_traceback_filtering() -> None:
+    """Nothing, for Keras's sake."""
+
+
+def is_traceback_filtering_enabled() -> bool:
+    """False."""
+    return False
 
 
 def disable_interactive_logging() -> None:

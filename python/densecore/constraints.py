@@ -1,4 +1,4 @@
-"""Constraints with Keras's names: what weights are brought to after each update.
+"""Constraints with Keras's names: functions that change weights after each update.
 
 A step of a model with constraints goes through Python, and costs some 20 µs more.
 """
@@ -14,7 +14,7 @@ from ._base.registry import Registry, get_registered_name, get_registered_object
 
 
 class Constraint:
-    """Base class: a function of an array of weights; a class of one's own defines ``__call__``.
+    """Base class: a function of an array of weights; a custom class defines ``__call__``.
 
     Attributes
     ----------

@@ -158,7 +158,7 @@ class Constant(Initializer):
 
 
 class RandomNormal(Initializer):
-    """Normal with `mean` and standard deviation `stddev`."""
+    """Normal with `mean` and standard deviation `stddev`; `seed` as for `Initializer`."""
 
     name = "random_normal"
 
@@ -167,7 +167,7 @@ class RandomNormal(Initializer):
 
 
 class RandomUniform(Initializer):
-    """Uniform between `minval` and `maxval`."""
+    """Uniform between `minval` and `maxval`; `seed` as for `Initializer`."""
 
     name = "random_uniform"
 
@@ -178,7 +178,10 @@ class RandomUniform(Initializer):
 
 
 class TruncatedNormal(Initializer):
-    """Normal with `mean` and standard deviation `stddev`, drawn again beyond two deviations."""
+    """Normal with `mean` and standard deviation `stddev`, drawn again beyond two deviations.
+
+    `seed` is as for `Initializer`.
+    """
 
     name = "truncated_normal"
 
@@ -329,7 +332,7 @@ def _fill_by_call(
 
 
 def _fill_from(function: Callable[..., Any], out: Array) -> None:
-    """Fill an array with what a function (shape, dtype) returns."""
+    """Fill an array with the result of a function (shape, dtype)."""
     with imports:
         import inspect
 
@@ -346,7 +349,7 @@ def _fill_from(function: Callable[..., Any], out: Array) -> None:
 
 
 class CallableInitializer(Initializer):
-    """A function of one's own.
+    """A custom function.
 
     Parameters
     ----------
@@ -390,7 +393,7 @@ def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Ini
     identifier : str, type, dict, callable, Initializer or None
         None is Keras's default of weights, "glorot_uniform". A function takes a shape and, if it
         has such an argument, ``dtype``, and returns an array; so does the
-        ``__call__`` of a class of one's own.
+        ``__call__`` of a custom class.
     custom_objects : dict, optional
         Further classes and functions by name; they come first.
 

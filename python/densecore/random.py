@@ -131,7 +131,7 @@ def normal(
     seed : int or SeedGenerator, optional
         By default a new one.
 
-    Within a `call` of a layer or model of one's own, with rows of an unknown number (None, units)
+    Within a `call` of a custom layer or model, with rows of an unknown number (None, units)
     as ``ops.shape(x)`` gives them, it is noise of the model's: normal in training, `mean` outside
     it, and by the model's seed.
     """
@@ -281,7 +281,7 @@ def beta(
     dtype: str | None = None,
     seed: "int | SeedGenerator | None" = None,
 ) -> Array:
-    """Numbers of a beta distribution, from 0 to 1: what mixup draws its shares from.
+    """Numbers of a beta distribution, from 0 to 1, as mixup draws them.
 
     Parameters
     ----------
@@ -316,7 +316,7 @@ def dropout(
     noise_shape: Sequence[int] | None = None,
     seed: "int | SeedGenerator | None" = None,
 ) -> Array:
-    """The inputs, of which a share is 0 and the others are divided by what is left of 1.
+    """The inputs, of which a share `rate` is 0 and the others are divided by 1 - rate.
 
     Parameters
     ----------

@@ -78,7 +78,7 @@ class L1L2(Regularizer):
 
 
 class FunctionRegularizer(Regularizer):
-    """A penalty that is a function of one's own; `get` makes it.
+    """A penalty that is a custom function; `get` makes it.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def get(regularizer: Any, custom_objects: Mapping[str, Any] | None = None) -> Re
 
 
 def _recognised(function: Any) -> Regularizer:
-    """The regularizer that a function of one's own is: one of the core, if calls with numbers say
+    """The regularizer that a custom function is: one of the core, if calls with numbers say
     that it is a sum over the elements of l1 · |w| + l2 · w²."""
     generator = np.random.default_rng(0)
     shapes = [(3, 4), (2, 5), (4, 3), (4, 4)]

@@ -1,6 +1,6 @@
 """Reinforcement learning: losses with their gradients, advantages and targets.
 
-Each loss is a function of what a network puts out, and comes with the gradient that
+Each loss is a function of a network's outputs, and comes with the gradient that
 ``model.backward`` takes; `densecore.distributions` has the policies.
 """
 
@@ -131,7 +131,7 @@ def q_loss(
     Parameters
     ----------
     q_values : array_like (rows, actions)
-        What the network puts out.
+        The network's outputs.
     actions : array_like (rows,)
         Numbers of the actions.
     targets : array_like (rows,)
@@ -168,7 +168,7 @@ def value_loss(values: ArrayLike, targets: ArrayLike, *, delta: float | None = N
     Parameters
     ----------
     values : array_like (rows, 1) or (rows,)
-        What the network puts out.
+        The network's outputs.
     targets : array_like (rows,) or (rows, 1)
     delta : float, optional
         As of `q_loss`.
@@ -238,7 +238,7 @@ def generalized_advantages(
         last = real_array("final_values", final_values)
         if last.shape != given.shape:
             raise ValueError(f"final_values: found shape {last.shape}, wanted {given.shape}")
-        # Where no episode was cut nothing is read: what stands there may be anything.
+        # Read only where an episode was cut: other entries may be anything.
         last = np.where(cuts.reshape(given.shape), last, 0.0).astype(np.float64).ravel()
     numbers = as_real("values", worth, DOUBLE)
     found = core.policy_advantages(
@@ -258,7 +258,7 @@ def generalized_advantages(
 def discounted_returns(
     rewards: ArrayLike, terminated: ArrayLike, *, discount: float = 0.99
 ) -> Array:
-    """The sums of what came after each step, Σ discount^k · r: the returns of REINFORCE.
+    """The sums of the rewards after each step, Σ discount^k · r: the returns of REINFORCE.
 
     Parameters
     ----------
@@ -282,8 +282,8 @@ def double_q_targets(
 ) -> Array:
     """r + discount · (value of the next state), nothing after the end, for each row.
 
-    With `target_next_q` the network chooses the next action and the target network says what it is
-    worth (van Hasselt et al., arXiv 1509.06461); without, the largest value counts.
+    With `target_next_q` the network chooses the next action and the target network gives its value
+    (van Hasselt et al., arXiv 1509.06461); without, the largest value counts.
 
     Parameters
     ----------

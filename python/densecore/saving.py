@@ -39,12 +39,24 @@ __all__ = [
     "get_registered_name",
     "get_registered_object",
     "load_model",
+    "load_weights",
     "register_keras_serializable",
     "save_model",
+    "save_weights",
     "serialize_keras_object",
 ]
 
 custom_object_scope = CustomObjectScope
+
+
+def save_weights(model: Any, filepath: Any, overwrite: bool = True, **others: Any) -> None:
+    """``model.save_weights(filepath, overwrite)``."""
+    model.save_weights(filepath, overwrite=overwrite, **others)
+
+
+def load_weights(model: Any, filepath: Any, **others: Any) -> None:
+    """``model.load_weights(filepath)``."""
+    model.load_weights(filepath, **others)
 
 
 def serialize_keras_object(obj: Any) -> Any:
@@ -100,7 +112,7 @@ def deserialize_keras_object(
     ----------
     config : dict
     custom_objects : dict, optional
-        Classes and functions of one's own by their names.
+        Custom classes and functions by their names.
     safe_mode : bool, default True
         Accepted for Keras's sake, and without effect: nothing is ever executed.
 

@@ -91,10 +91,7 @@ void check_without_products(const Kernels<T>& kernels) {
     t.elementwise.sum(x.rows, x.cols, x.data, x.stride, y.data, y.stride, out.data, out.stride);
   });
   check("elementwise.drop", 0, 0, [](const Table& t, View x, View, const T**, View out, View) {
-    std::vector<std::uint16_t> random(static_cast<std::size_t>(x.cols));
-    for (std::size_t j = 0; j < random.size(); ++j)
-      random[j] = static_cast<std::uint16_t>(40503 * (j + 1));
-    t.elementwise.drop(x.cols, random.data(), 30000, T(1.5), out.data);
+    t.elementwise.drop({{7, 3}, {1, 2, 3, 4}, 30000}, x.rows, x.cols, T(1.5), out.data, out.stride);
   });
 }
 

@@ -1,4 +1,4 @@
-# Callbacks of one's own: a log of losses, a stop at a target, and weights of the best epoch.
+# Custom callbacks: a log of losses, a stop at a target, and weights of the best epoch.
 import numpy as np
 
 import densecore as keras

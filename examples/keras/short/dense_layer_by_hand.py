@@ -1,4 +1,4 @@
-# A dense layer of one's own, with add_weight, build and call; saved, and loaded with custom_objects.
+# A custom dense layer, with add_weight, build and call; saved, and loaded with custom_objects.
 import numpy as np
 
 import densecore as keras

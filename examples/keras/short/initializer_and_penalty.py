@@ -1,4 +1,4 @@
-# Initializers, penalties, constraints and activations of one's own, as functions.
+# Custom initializers, penalties, constraints and activations, as functions.
 import numpy as np
 
 import densecore as keras

@@ -1,4 +1,4 @@
-"""A recommender of two towers: a model of one's own with a dictionary of inputs."""
+"""A recommender of two towers: a custom model with a dictionary of inputs."""
 
 import numpy as np
 

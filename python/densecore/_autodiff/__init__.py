@@ -1,1 +1,1 @@
-"""Derivatives of Python functions of arrays: reverse mode over NumPy, for losses of one's own."""
+"""Derivatives of Python functions of arrays: reverse mode over NumPy, for custom losses."""

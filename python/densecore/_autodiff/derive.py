@@ -12,7 +12,7 @@ from . import functions as functions  # the rules
 from . import ufuncs as ufuncs
 from .traced import Traced, gradient
 
-# The value of f, and what makes the gradient by x of the sum of f(x) times an array.
+# The value of f, and a function of an array: the gradient by x of the sum of f(x) times it.
 Result = tuple[Array, Callable[[Array], Array]]
 
 

@@ -18,7 +18,7 @@ Pullback = Callable[[Array], Array]
 
 
 class Traced(NDArrayOperatorsMixin):
-    """An array, and what it was computed from.
+    """An array that knows which operation and arrays it was computed from.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def _transposed(thing: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """The numbers of an array or of what contains some, without what they were computed from."""
+    """The numbers of an array, or of a structure of arrays, without their history."""
     if isinstance(value, Traced):
         return value.value
     if isinstance(value, tuple):
@@ -171,7 +171,7 @@ def plain(value: Any) -> Any:
 
 
 def reduced(gradient: Array, shape: tuple[int, ...]) -> Array:
-    """The gradient by an array that was broadcast: summed over what it was repeated along."""
+    """The gradient by an array that was broadcast: summed over the axes of the repetition."""
     if gradient.shape == shape:
         return gradient
     lead = gradient.ndim - len(shape)

@@ -1,6 +1,7 @@
 """The dtypes that the core is compiled for, each with its classes: the one list of them in Python.
 
-A further precision is a row of `_SUFFIXES`. `Array` is the type of every array of the package.
+A further precision is a row of `_SUFFIXES`. `Array` is the type of every array of the package,
+`Doubles` that of arrays that are in double precision for any model.
 """
 
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from . import checks, core
 
 Array = NDArray[Any]
+Doubles = NDArray[np.float64]
 
 Kernels = core.KernelsF32 | core.KernelsF64
 Network = core.NetworkF32 | core.NetworkF64

@@ -13,7 +13,7 @@ StrPath = str | os.PathLike[str]
 
 
 def _target(path: StrPath) -> str:
-    """The file that `path` means; raises for what no file can take the place of.
+    """The file that `path` means; raises if no file can be written there.
 
     A device or a pipe could be replaced, by root at least, and would then be gone: ``/dev/null``
     for the whole system.

@@ -22,6 +22,6 @@ def _across_forks() -> AbstractContextManager[bool]:
 #: ``with imports: from . import module``, see `lazy`.
 imports = _across_forks()
 
-#: One thread at a time describes layers of one's own: two that call one layer for the first time
+#: One thread at a time describes custom layers: two that call one layer for the first time
 #: would both make its weights. A thread that has it may import; one that imports describes nothing.
 describing = _across_forks()

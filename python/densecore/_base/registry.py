@@ -30,8 +30,7 @@ def register_keras_serializable(
 
     Parameters
     ----------
-    package : str
-        By default ``"Custom"``.
+    package : str, default "Custom"
     name : str, optional
         By default the object's own. Files hold ``package>name``.
 
@@ -190,6 +189,12 @@ class Registry(Generic[T]):
 
     def maker(self, name: Any, custom_objects: Custom | None = None) -> Any:
         """The class of a name; a class or function of a user's comes first.
+
+        Parameters
+        ----------
+        name : str
+        custom_objects : dict, optional
+            A user's own, besides the registered ones.
 
         Raises
         ------

@@ -25,11 +25,11 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         ),
         (
             f"{_ONE_ROW}, without order; give a window of a series as one row",
-            "LSTM* GRU* SimpleRNN* RNN StackedRNNCells Bidirectional Masking",
+            "LSTM* GRU* SimpleRNN* RNN StackedRNNCells Bidirectional",
         ),
         (
-            f"{_ONE_ROW}, not a sequence of tokens",
-            "Attention AdditiveAttention MultiHeadAttention GroupQueryAttention",
+            "attention of rows (steps, features) is MultiHeadAttention",
+            "GroupedQueryAttention GroupQueryAttention",
         ),
         (
             f"{_ONE_ROW}; give a category as columns of 0 and 1, see utils.to_categorical",
@@ -48,6 +48,37 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
             "SpectralNormalization",
         ),
     ],
+    "optimizers": [
+        ("a step here changes each weight by its own gradient and moments, or those of its layer's "
+         "array; AdamW, Lion and Lamb are nearest",
+         "Muon ScheduleFreeAdamW"),
+        ("one optimizer trains a model; layers take learning_rate_multiplier and "
+         "weight_decay_multiplier, and trainable=False",
+         "MultiOptimizer OptimizerMap"),
+    ],
+    "callbacks": [
+        ("CSVLogger, TensorBoard and LambdaCallback tell what happens", "RemoteMonitor"),
+        ("ModelCheckpoint and BackupAndRestore write files", "OrbaxCheckpoint"),
+    ],
+    "preprocessing": [
+        (_BEFORE + "; TextVectorization makes numbers of texts",
+         "image text image_dataset* text_dataset* audio_dataset*"),
+    ],
+    "losses": [
+        (f"{_ONE_ROW}, without order", "CTC ctc"),
+    ],
+    "ops": [
+        (f"{_ONE_ROW}, without neighbourhood",
+         "conv* depthwise_conv separable_conv adaptive_* average_pool max_pool fold unfold image "
+         "depth_to_space space_to_depth psnr"),
+        ("NumPy has it: numpy.fft, numpy.linalg, scipy.linalg and scipy.special",
+         "fft fft2 ifft2 rfft irfft stft istft erfinv cdist cholesky_inverse lu_factor polar "
+         "solve_triangular view_as_* extract_sequences"),
+        (f"{_ONE_ROW}, without order", "ctc_*"),
+        ("model.jvp, model.vjp and model.jacobian differentiate models; a loss (y_true, y_pred) -> "
+         "(loss, gradient) brings its own derivative",
+         "custom_gradient jvp"),
+    ],
     "initializers": [
         (_ONE_ROW, "STFT* stft*"),
     ],
@@ -64,19 +95,20 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
     ],
     "": [
         ("there are no trained models of images here", "applications"),
-        (_BEFORE, "preprocessing data image io strings feature_column"),
+        (_BEFORE, "data image io strings feature_column"),
         ("numbers are float32, or float64 with Sequential(dtype='float64')",
          "mixed_precision dtype_policies DTypePolicy FloatDTypePolicy quantizers Quantizer"),
         ("the processor is all there is; set_num_threads() says how much of it",
-         "distribution distribute device"),
+         "distribution distribute"),
+        ("a compute_loss that calls the teacher distils it", "distillation"),
+        ("model.plot() draws a model, history.plot() a training", "visualization"),
         ("densecore takes the place of Keras itself: import densecore as keras", "keras"),
         ("gradients come from the core: out = model.forward(x), then model.backward(gradient of "
-         "the loss by out) and model.apply_gradients() make a loop of one's own",
+         "the loss by out) and model.apply_gradients() make a custom loop",
          "GradientTape"),
         (_TENSORS, "function constant Tensor convert_to_tensor cast math nn "
-         "reduce_* linalg Module KerasTensor Function Operation StatelessScope name_scope "
-         "SymbolicScope RematScope remat tree estimator compat float32 float64 int32 int64"),
-        ("the layers are those of densecore.layers", "InputSpec"),
+         "reduce_* linalg Module Function Operation StatelessScope "
+         "SymbolicScope RematScope remat estimator compat float32 float64 int32 int64"),
         ("there are estimators of scikit-learn's kind for that", "wrappers"),
     ],
 }  # fmt: skip

@@ -61,15 +61,20 @@ class Arrays(Passes):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.order: Any = None  # written anew before each epoch, if not drawn from the seed
-        there = -(-len(data.x) // batch_size)
+        self.steps: int | None = None
+        self.limit(steps, len(data.x))
+
+    def limit(self, steps: int | None, rows: int) -> None:
+        """Let an epoch have so many steps, where there are batches of `rows` rows for them."""
+        there = -(-rows // self.batch_size)
         self.whole = steps is None or steps == there
         if steps is not None and steps > there:
             warn(
-                f"the data has {there} batches of {batch_size} rows, fewer than the {steps} steps "
-                "asked for: an epoch ends with its data",
+                f"the data has {there} batches of {self.batch_size} rows, fewer than the {steps} "
+                "steps asked for: an epoch ends with its data",
             )
             self.whole = True
-        self.steps: int | None = there if self.whole else steps
+        self.steps = there if self.whole else steps
 
     def whole_order(self, number: int, seed: int) -> Any:
         """The order of an epoch's rows, or None when it is that of the arrays."""

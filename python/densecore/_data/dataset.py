@@ -70,8 +70,11 @@ def prepare(
     dtype: np.dtype[Any],
     outputs: int,
     sparse: bool,
+    some: bool = False,
 ) -> Data:
     """Check and convert targets and weights for rows that `as_rows` has converted.
+
+    With `some` there are other rows besides, so that the weights of these may all be 0.
 
     Nothing is copied that can be used where it lies. Targets and weights must be finite; x is not
     searched for NaN: that would read all of it once more, perhaps from a file that is larger than
@@ -91,10 +94,10 @@ def prepare(
         y = y[0]  # a list with the targets of the one output
     y_array: Array
     y_array = as_labels(y, rows, outputs) if sparse else as_targets(y, dtype, rows, outputs)
-    weight = None if sample_weight is None else as_weights(sample_weight, dtype, rows)
+    weight = None if sample_weight is None else as_weights(sample_weight, dtype, rows, some)
     if class_weight is not None:
         factors = _class_factors(y_array, class_weight)
-        weight = as_weights(factors if weight is None else factors * weight, dtype, rows)
+        weight = as_weights(factors if weight is None else factors * weight, dtype, rows, some)
     return Data(x, y_array, weight)
 
 

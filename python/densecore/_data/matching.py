@@ -1,4 +1,4 @@
-"""The parts of what is given, in the order of a model's inputs or outputs."""
+"""The parts of structured data, in the order of a model's inputs or outputs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -63,6 +63,6 @@ def matched(what: str, given: Any, structure: Any, names: Sequence[str]) -> list
 
 
 def _named(structure: Any, key: Any) -> list[str]:
-    """Names for what lies under a key."""
+    """Names for the parts below a key."""
     count = len(leaves(structure))
     return [str(key)] if count == 1 else [f"{key}[{number}]" for number in range(count)]

@@ -16,7 +16,7 @@ Rows = Array | CoreRows
 def as_rows(
     name: str, value: Any, dtype: np.dtype[Any], row: tuple[int, ...] | None = None
 ) -> Rows:
-    """`value` as rows of `dtype`; see `as_matrix` for what is not special.
+    """`value` as rows of `dtype`, as `as_matrix` converts it.
 
     A memory map is used where it lies when it has the dtype and is C-contiguous; else its rows are
     converted when a batch needs them, as it may be larger than the memory. The rows of a sparse

@@ -1,11 +1,14 @@
-"""Callbacks with Keras's names: what happens during training besides training.
+"""Callbacks with Keras's names: hooks of training, evaluation and prediction.
 
 >>> import densecore as dc
 >>> stop = dc.callbacks.EarlyStopping("val_loss", patience=5, restore_best_weights=True)
 
-They are given to ``fit(callbacks=[...])``. A class of one's own derives from `Callback`.
+They are given to ``fit(callbacks=[...])``. A custom class derives from `Callback`.
 """
 
+from typing import TYPE_CHECKING
+
+from .._base import unsupported
 from .averages import SwapEMAWeights
 from .backup import BackupAndRestore
 from .base import Callback, CallbackList
@@ -33,3 +36,10 @@ __all__ = [
     "TerminateOnNaN",
     "TimeLimit",
 ]
+
+ProgbarLogger = ProgressBar  # Keras's name
+
+if not TYPE_CHECKING:  # which would take any name for one that is there
+
+    def __getattr__(name: str) -> object:
+        return unsupported.find(__name__, name, __all__)

@@ -92,6 +92,11 @@ class SwapEMAWeights(Callback):
         """The model keeps the average, as `fit` leaves it with ``use_ema``."""
         self._weights = None
 
+    def _release(self) -> None:
+        """The weights come back also when a training, evaluation or prediction is broken off."""
+        if self.model is not None and self._weights is not None:
+            self._put(False)
+
     def on_test_begin(self, logs: Logs | None = None) -> None:
         """Evaluate with the average."""
         self._check()

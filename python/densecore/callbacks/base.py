@@ -22,7 +22,7 @@ _BATCH_HOOKS = {
 
 
 class Callback:
-    """Base class: override what is of interest; the rest does nothing.
+    """Base class: its hooks do nothing; override those that are needed.
 
     `fit` calls the hooks of epochs from the loop in the core. A hook of training batches in any
     callback makes `fit` go through the batches in Python instead: the same bits, but a few
@@ -32,7 +32,7 @@ class Callback:
     ----------
     model : Sequential
         The model that is trained. ``model.stop_training = True`` ends the training after the
-        current epoch; set in a hook of batches, after the current batch.
+        present batch, set when an epoch begins after its first one; when an epoch ends, at once.
     params : dict
         ``epochs``, ``steps`` (batches of an epoch, None when unknown), ``verbose``, ``batch_size``,
         ``rows``, ``metrics`` (the names that the logs of an epoch have).

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._base import checks
 from .._base.figures import html_table, require_matplotlib, require_pandas, save_figure
+from .._base.warn import warn
 from ..metrics import larger_is_better
 from .base import Callback, Logs
 
@@ -130,6 +131,11 @@ class History(Callback):
     def best_epoch(self, name: str = "val_loss") -> int:
         """The epoch in which a number was best: smallest, or largest for accuracies and scores.
 
+        Parameters
+        ----------
+        name : str, default "val_loss"
+            A key of ``history``.
+
         Raises
         ------
         ValueError
@@ -146,8 +152,8 @@ class History(Callback):
         sign = -1 if self._grows(name) else 1
         return min(finite, key=lambda pair: sign * pair[0])[1]
 
-    def to_frame(self) -> "pandas.DataFrame":
-        """The numbers as a pandas DataFrame: a row per epoch, NaN for what it does not have.
+    def to_pandas(self) -> "pandas.DataFrame":
+        """The numbers as a DataFrame: a row for each epoch, NaN where it has no such number.
 
         Raises
         ------
@@ -161,6 +167,11 @@ class History(Callback):
         }
         index = pandas.Index(self.epoch, name="epoch")
         return pandas.DataFrame(columns, index=index)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """The old name of `to_pandas`, until version 0.3."""
+        warn("History.to_frame is called History.to_pandas now", DeprecationWarning)
+        return self.to_pandas()
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> "Figure":
         """Draw the loss curves, and one panel for each metric and for a recorded learning rate.

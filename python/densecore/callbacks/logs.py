@@ -1,4 +1,4 @@
-"""Callbacks that write down what happens."""
+"""Callbacks that write the numbers of a training to files."""
 
 import csv
 import math

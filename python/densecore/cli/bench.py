@@ -81,7 +81,7 @@ def _measure(quick: bool) -> dict[str, Any]:
 
 
 def _random(options: argparse.Namespace) -> dict[str, Any]:
-    """Each network's time, and how far its neighbours' exceed what their work grows by."""
+    """Each network's time, and by how much its neighbours' exceed the growth of their work."""
     seconds = 0.005 if options.quick else 0.05
     config = dc.show_config("dicts") or {}
     print(f"densecore {config['densecore']}, {config['isa']}, {_count(dc.get_num_threads())}, "

@@ -136,7 +136,7 @@ def _allreduce(ranks: Group, size: int, seconds: float) -> float:
     return _timed(ranks, lambda: ranks.comm.allreduce_(buf), seconds)
 
 
-def _step(ranks: Group, model: Any, x: Any, y: Any, seconds: float) -> float:
+def _step(ranks: Group, model: dc.Sequential, x: Any, y: Any, seconds: float) -> float:
     """A step of each rank by itself, all at the same time."""
     return _timed(ranks, lambda: model.train_on_batch(x, y), seconds)
 

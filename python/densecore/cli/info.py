@@ -1,4 +1,4 @@
-"""``densecore info``: what a saved model is."""
+"""``densecore info``: a summary of a saved model."""
 
 import argparse
 from typing import Any

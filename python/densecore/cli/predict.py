@@ -71,7 +71,8 @@ def run(options: argparse.Namespace) -> int:
                 header += [f"{name}_low", f"{name}_high"]
                 columns += [[f"{value:.9g}" for value in end[:, j]] for end in ends]
     for note in table.notes:
-        if "left out" in note:  # there are fewer answers than lines
+        # There are fewer answers than lines, or some that say little.
+        if "left out" in note or "count as missing" in note:
             print(f"densecore predict: {options.data}: {note}", file=sys.stderr)
     if seen.counts:
         print(f"densecore predict: {options.data}: {seen.sentence()}", file=sys.stderr)

@@ -144,7 +144,7 @@ def _seed(text: str) -> int:
 
 
 def recipe_of(options: argparse.Namespace) -> tabular.Recipe:
-    """The recipe with what the options put in its place.
+    """The recipe, with the settings that options give.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def recipe_of(options: argparse.Namespace) -> tabular.Recipe:
 
 
 def _prepared(options: argparse.Namespace) -> tuple[tabular.Recipe, Any, tabular.Table | None]:
-    """The recipe, what is to be learnt, and the table of ``--test``; raises for every mistake."""
+    """The recipe, the problem, and the table of ``--test``; raises for every mistake."""
     # All that can go wrong without the data, before any work is done.
     refuse_same_file(
         ("--save", options.save), ("--plot", options.plot), ("--json", options.json),

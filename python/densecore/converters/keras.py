@@ -75,7 +75,7 @@ def _leaves(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _is_stack(config: Mapping[str, Any]) -> bool:
-    """Whether each layer takes what the one before it makes, nested models too."""
+    """Whether each layer takes the output of the layer before it, also in nested models."""
     entries = _entries(config)
     if any(is_operation(entry) or entry["class_name"] in PREPROCESSING for entry in entries):
         return False

@@ -82,7 +82,7 @@ class Reference:
 
 
 class _Waiting(Exception):  # noqa: N818
-    """A call takes what has not been computed yet."""
+    """A call takes a value that has not been computed yet."""
 
 
 class GraphReader:

@@ -1,4 +1,4 @@
-"""Keras's layers, from their configuration: what each class of Keras is here."""
+"""Keras's layers, from their configurations: for each class of Keras the layer here."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -134,7 +134,7 @@ def _time_distributed(c: Config) -> layers.Layer:
 
 def _embedding(c: Config) -> layers.Layer:
     c.refuse(
-        embeddings_constraint=None, mask_zero=False, lora_rank=None, quantization_config=None,
+        embeddings_constraint=None, lora_rank=None, quantization_config=None,
         activity_regularizer=None,
     )  # fmt: skip
     c.pop("input_length")
@@ -143,6 +143,7 @@ def _embedding(c: Config) -> layers.Layer:
         c.pop("output_dim"),
         _initializer(c.pop("embeddings_initializer", "uniform")),
         _regularizer(c.place, c.pop("embeddings_regularizer")),
+        mask_zero=bool(c.pop("mask_zero", False)),
         trainable=c.trainable,
     )
 
@@ -315,7 +316,7 @@ def _lookup(kind: Callable[..., layers.Layer], text: bool) -> Callable[[Config],
     return make
 
 
-# Keras's class: what makes the layer of its configuration. What a function leaves in it is refused.
+# Keras's class → the function that makes the layer. Entries that it does not read are refused.
 _LAYERS: dict[str, Callable[[Config], layers.Layer]] = {
     "Activation": lambda c: layers.Activation(_activation(c.place, c.pop("activation"))),
     "ActivityRegularization": lambda c: layers.ActivityRegularization(

@@ -281,7 +281,7 @@ class Reader:
         return False
 
     def _take(self, found: Affine | Made, nodes: Sequence[Node], value: str, end: str) -> bool:
-        """Append what a function was found to be; whether there is a layer for it."""
+        """Append the layer that a function was recognised as; returns whether there is one."""
         place, row = nodes[-1].place, self.rows[value]
         if not isinstance(found, Affine):
             self.add_value(place, [value], end, row, layer=found[0], arrays=found[1])

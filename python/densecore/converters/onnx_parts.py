@@ -64,7 +64,7 @@ def row_of_reshape(node: Node, shape: list[int], row: Row) -> Row:
 
 
 def _reshaped(reader: "Reader", node: Node, row: Row) -> list[Part]:
-    """Rows of another shape; the same where that is what they have."""
+    """Rows in another shape; the same node if they have it already."""
     value, output = node.inputs[0], node.outputs[0]
     before, after = reader.row(value), row or (1,)
     layer: layers.Layer | None = None

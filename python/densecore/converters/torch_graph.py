@@ -205,7 +205,7 @@ def set_weights(weights: Sequence[tuple[layers.Layer, Mapping[str, Any]]]) -> No
 
 
 def from_layer_graph(module: "nn.Module", name: str | None) -> Model:
-    """The model of what `to_torch` makes of a graph."""
+    """The model of a module that `to_torch` made of a graph."""
     reader = GraphReader()
     inputs = [
         layers.Input(tuple(row), name=each)

@@ -126,7 +126,7 @@ _ELEMENTWISE = (
 
 
 def _element_by_element(layer: layers.Layer) -> bool:
-    """Whether a layer does to each element of a row the same, whatever the row's shape."""
+    """Whether a layer applies one function to each element, for rows of any shape."""
     if isinstance(layer, layers.Activation):
         return str(layer.activation) not in ("softmax", "log_softmax")
     return isinstance(layer, _ELEMENTWISE)
@@ -181,7 +181,7 @@ class Reader:
         self.add(layer, weight.shape[1], **arrays)
 
     def _scaled(self, place: str, module: "nn.Module") -> tuple[dict[str, Any], dict[str, Array]]:
-        """Arguments and arrays of what has a gamma and a beta."""
+        """Arguments and arrays of a module with a gamma and a beta."""
         arrays, given = {}, {}
         for key, name, argument in (("weight", "gamma", "scale"), ("bias", "beta", "center")):
             tensor = getattr(module, key, None)

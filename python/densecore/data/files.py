@@ -112,7 +112,7 @@ def _kind(path: str) -> str:
 
 
 def _open(path: str) -> Any:
-    """An array in a file, of which only what is asked for is read."""
+    """An array in a file, of which only the requested rows are read."""
     if _kind(path) == ".zarr":
         try:
             with imports:

@@ -7,7 +7,7 @@ whole lanes: that is why 1, 2, 4 and 8 ranks see the same batches and get the sa
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -28,8 +28,9 @@ class Shards:
         or Zarr arrays; ``"train/*.parquet"``, or a directory of Parquet files.
     target : str, list of str, or path
         The columns of the targets; of ``.npy`` and Zarr the files of them, with as many rows.
-    columns : sequence of str, optional
-        The columns of the features, by default all others.
+    columns : sequence of str, or mapping, optional
+        The columns of the features, by default all others. For a model of several inputs a
+        dictionary: an input's name → its columns.
     weight : str or path, optional
         The column, or the files, of the rows' weights.
     lanes : int, default 8
@@ -57,14 +58,14 @@ class Shards:
     their class should be shuffled once when it is written.
     """
 
-    is_shards = True  # what `fit` tells it by
+    is_shards = True  # `fit` asks for it
 
     def __init__(
         self,
         files: Any,
         target: Any,
         *,
-        columns: Sequence[str] | None = None,
+        columns: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
         weight: Any = None,
         lanes: int = 8,
         window: int = 1 << 26,
@@ -73,7 +74,10 @@ class Shards:
         if self.lanes & (self.lanes - 1):
             raise ValueError(f"lanes: found {lanes}, wanted a power of two")
         self.window = checks.integer("window", window, 1)
-        self._reader = reader_of(files, target, columns, weight)
+        self._inputs = _columns_of_inputs(columns)
+        if self._inputs is not None:
+            columns = [name for names in self._inputs.values() for name in names]
+        self._reader = reader_of(files, target, columns, weight)  # type: ignore[arg-type]
         self.rows = sum(self._reader.chunks)
         self.features = self._reader.features
         self.names = self._reader.names
@@ -91,14 +95,25 @@ class Shards:
         """The rows in the files' order, some thousands at a time: for `evaluate` and `predict`."""
         for chunk in range(len(self._reader.chunks)):
             for piece in self._reader.read(chunk):
-                x, y, weight = piece
+                x, y, weight = self.as_given(piece)
                 yield (x, y) if weight is None else (x, y, weight)
 
     def description(self) -> dict[str, Any]:
         """The settings that have to be the same on all ranks."""
         chunks = zlib.crc32(repr(self._reader.chunks).encode())
-        return {"rows": self.rows, "columns": self.names, "features": self.features,
+        return {"rows": self.rows, "columns": self._inputs or self.names, "features": self.features,
                 "lanes": self.lanes, "window": self.window, "row groups": chunks}  # fmt: skip
+
+    def as_given(self, piece: Piece) -> tuple[Any, Array, Array | None]:
+        """(x, y, weight) of rows as a model takes them: x by input where there are several."""
+        x, y, weight = piece
+        if self._inputs is None:
+            return x, y, weight
+        parts, begin = {}, 0
+        for name, columns in self._inputs.items():
+            parts[name] = x[:, begin : begin + len(columns)]
+            begin += len(columns)
+        return parts, y, weight
 
     def first(self) -> Piece:
         """Some rows, to see what they are like."""
@@ -116,6 +131,22 @@ class Shards:
                  _mixed(seed, number, lane) if shuffle else None)
             for lane in range(self.lanes)
         ]  # fmt: skip
+
+
+def _columns_of_inputs(columns: Any) -> dict[str, list[str]] | None:
+    """The columns of each input; None where there is one without a name."""
+    if not isinstance(columns, Mapping):
+        return None
+    if not columns:
+        raise ValueError("columns: found an empty dictionary, wanted an input's name → its columns")
+    found = {}
+    for name, given in columns.items():
+        what = f"columns of {name}"
+        names = [given] if isinstance(given, str) else checks.elements(what, given, "texts")
+        if not names:
+            raise ValueError(f"{what}: found none, wanted at least one")
+        found[str(name)] = [checks.text(what, each) for each in names]
+    return found
 
 
 class Lane:

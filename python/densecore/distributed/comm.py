@@ -55,7 +55,7 @@ class Serial:
         """The sum of one array is that array."""
 
     def bcast_(self, buf: Array, root: int = 0) -> None:
-        """There is nothing to send."""
+        """Nothing: rank 0, the only `root`, has the array."""
 
 
 class _Copy:

@@ -131,7 +131,7 @@ class Group:
     # Errors ---------------------------------------------------------------------------------------
 
     def together(self, work: Callable[[], R]) -> R:
-        """Call `work` on every rank; what one of them raises, all raise.
+        """Call `work` on every rank; an exception on one of them is raised on all.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class Group:
         return found
 
     def raise_any(self, error: BaseException | None) -> None:
-        """Raise on all ranks what any of them has found; None for nothing."""
+        """Raise the error that any rank has found on all ranks; None: this rank has found none."""
         if error is not None and (self.size == 1 or getattr(error, "on_all_ranks", False)):
             raise error
         if self.size > 1 and self.total(0.0 if error is None else 1.0) > 0:
@@ -243,7 +243,7 @@ class Group:
 
 
 def group_of(comm: Any, call: str) -> Group:
-    """The group of what a user has given as `comm`, for a call of that name.
+    """The group of a user's `comm`, for a call of that name.
 
     A rank that was given something else must not leave the others waiting: when MPI runs, its
     error is raised on the ranks that were given the communicator of all processes.
@@ -272,7 +272,7 @@ def _numbers(length: int, rank: int, trial: int, dtype: np.dtype[Any]) -> Array:
 
 
 def _described(error: BaseException) -> list[str]:
-    """The built-in class that an exception is of, its own class, and what it says."""
+    """The built-in class that an exception is of, its own class, and its message."""
     kind = next(cls for cls in type(error).__mro__ if cls.__module__ == "builtins")
     return [kind.__name__, type(error).__name__, _text(error)]
 

@@ -21,15 +21,13 @@ class Share(NamedTuple):
     leaf: int
 
 
-def leaves(rows: int, own: int, ranks: int, chunks: int | None, split: bool) -> int:
+def leaves(own: int, ranks: int, chunks: int | None, split: bool) -> int:
     """Into how many leaves a batch is cut.
 
     Parameters
     ----------
-    rows : int
-        Of the whole batch.
     own : int
-        Leaves that one process cuts such a batch into; 0 when it does not.
+        Leaves that one process cuts the batch into; 0 when it does not.
     ranks : int
     chunks : int or None
         What the user wants.

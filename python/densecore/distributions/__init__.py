@@ -1,4 +1,4 @@
-"""Distributions of actions, with their gradients by what a network puts out."""
+"""Distributions of actions, with their gradients by a network's outputs."""
 
 from .base import Distribution, PolicyLoss
 from .categorical import Categorical

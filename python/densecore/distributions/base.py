@@ -23,7 +23,7 @@ class PolicyLoss(Generic[G]):
     loss : float
         The mean over the rows, less the bonus for entropy.
     gradient : ndarray or NormalGradient
-        Its derivatives by what the network puts out: for ``model.backward``.
+        Its derivatives by the network's outputs: for ``model.backward``.
     entropy : float
         The mean entropy; NaN when it was not asked for.
     kl : float

@@ -82,7 +82,7 @@ class Categorical(Distribution[Array]):
         return found
 
     def sample_and_log_prob(self, seed: int | None = None) -> tuple[Array, Array]:
-        """Classes (rows,) and their log_prob (rows,)."""
+        """Classes (rows,) and their log_prob (rows,); `seed` as for `sample`."""
         action = self.sample(seed)
         return action, self.log_prob(action)
 

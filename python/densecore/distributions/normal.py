@@ -76,7 +76,7 @@ class Normal(Distribution[NormalGradient]):
     scale : array_like (rows, actions) or (actions,), or float, optional
         The standard deviations, positive.
     log_scale : array_like (rows, actions) or (actions,), or float, optional
-        Their logarithms, instead: what a network puts out, or a vector that all rows share.
+        Their logarithms, instead: outputs of a network, or a vector that all rows share.
     log_scale_bounds : tuple (low, high), optional
         Limits of log_scale, which has no gradient beyond; ``(-20, 2)`` in most programs of SAC.
 
@@ -146,7 +146,8 @@ class Normal(Distribution[NormalGradient]):
     ) -> Self:
         """The distribution of a network's output (rows, 2 actions): the means, then the log_scales.
 
-        The gradients' ``joined`` is what its `backward` takes.
+        `log_scale_bounds` are those of `Normal`. The gradients' ``joined`` is what the model's
+        `backward` takes.
         """
         found = real_array("outputs", outputs)
         if found.ndim != 2 or found.shape[1] == 0 or found.shape[1] % 2:
@@ -165,8 +166,10 @@ class Normal(Distribution[NormalGradient]):
         return self.sample_and_log_prob(seed)[0]
 
     def sample_and_log_prob(self, seed: int | None = None) -> tuple[Array, Array]:
-        """Actions (rows, actions) and their log_prob (rows,), which is that of the noise: exact in
-        the tails, too."""
+        """Actions (rows, actions) and their log_prob (rows,); `seed` as for `sample`.
+
+        The log_prob is computed from the noise: it is exact in the tails, too.
+        """
         number = checked_seed(seed)
         action, log_prob, noise = self._core.sample(number)
         self._sampled = number, noise

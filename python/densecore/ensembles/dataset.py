@@ -84,7 +84,7 @@ def _cut(rows: int, share: float) -> int:
     return cut
 
 
-def is_each(value: Any, members: int, dimensions: int) -> bool:
+def is_each(value: Any, dimensions: int) -> bool:
     """Whether `value` is an array for each member: a list of arrays, or one of a dimension more.
 
     `dimensions` are those of one array.
@@ -95,7 +95,7 @@ def is_each(value: Any, members: int, dimensions: int) -> bool:
 
 
 def _parts(name: str, value: Any, members: int, dimensions: int) -> list[Any]:
-    if value is None or not is_each(value, members, dimensions):
+    if value is None or not is_each(value, dimensions):
         return [value]
     parts = list(value)
     if len(parts) != members:
@@ -118,12 +118,12 @@ def read(
     outputs: int,
     sparse: bool,
 ) -> MembersData:
-    """Check and convert; what is shared is converted once.
+    """Check and convert; shared arrays are converted once.
 
     Raises
     ------
     TypeError, ValueError
-        Naming the argument, the member where it is one's own, what was found and what is wanted.
+        Naming the argument, the member if it has its own data, what was found and what is wanted.
     """
     if not getattr(x, "shape", ()) and not isinstance(x, list | tuple):
         raise TypeError(f"x: found {checks.shown(x)}, wanted an array (rows, features)")

@@ -122,14 +122,16 @@ class Ensemble(Predictions):
         loss_weights: Any = None,
         learning_rates: Sequence[Any] | None = None,
     ) -> None:
-        """As `Model.compile`; `optimizer` may be a sequence with one for each member.
+        """Choose what training minimises, and how, as `Model.compile` does.
 
         Parameters
         ----------
-        metrics, weighted_metrics : sequence, optional
+        optimizer : str, Optimizer, or a sequence of n of them, default "adam"
+            One for all members, or one for each.
+        loss
+            As for `Model.compile`, but no Python function.
+        metrics, weighted_metrics, loss_weights
             As for `Model.compile`.
-        loss_weights : list or dict of float, optional
-            Of a model of several outputs, as are lists and dictionaries of `loss` and metrics.
         learning_rates : sequence of n, optional
             Each member's, in place of its optimizer's.
 
@@ -209,6 +211,7 @@ class Ensemble(Predictions):
             In the same forms.
         batch_size : int, optional
             Rows per step, by default 32.
+        epochs : int, default 1
         verbose : {"auto", 0, 1}, default "auto"
             1, also "auto", prints a line when all are trained.
         validation_split : float, default 0.0

@@ -62,7 +62,7 @@ class Members:
         return f"Ensemble({self._model!r}, n={len(self)})"
 
     def summary(self) -> None:
-        """Print a table of a member's layers, and what the members have together."""
+        """Print a table of a member's layers, and the number of all members' parameters."""
         self._model.summary()
         total = self.parameters.size
         members = f"{len(self):,} member{'s' if len(self) != 1 else ''}"
@@ -129,7 +129,7 @@ class Members:
         self._optimizers = tuple(optimizers)
 
     def _checked(self, index: int) -> int:
-        """The number of a member, from 0; TypeError, IndexError for what is none."""
+        """The number of a member, from 0; TypeError or IndexError if there is no such member."""
         found = checks.real(index)
         wanted = f"wanted 0 to {len(self) - 1}"
         if not isinstance(found, int):
@@ -169,7 +169,7 @@ def length(name: str, value: Any) -> int:
 
 
 def member_count(n: int | None, **given: Any) -> int:
-    """How many members there are to be: `n`, and as many as of whatever is given for each.
+    """The number of members: `n`, which sequences with an entry for each must agree with.
 
     Raises
     ------

@@ -55,7 +55,7 @@ def sweep(
         ``"momentum"`` → values to try.
     validation_data, validation_split
         As for `Sequential.fit`; a fifth of the rows is split off when nothing else is said.
-    folds, stratify : optional
+    folds, stratify
         Instead: every combination is cross-validated, see `cross_validate`.
     repeats : int, default 1
         How many seeds each combination is trained with: the model's and those that follow it.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Results:
-    """A small table: what was tried, and what came of it.
+    """A small table: the settings that were tried, and their results.
 
     Attributes
     ----------

@@ -152,7 +152,7 @@ def tensors_of(ensemble: Members) -> dict[str, Array]:
 
 
 def fill(ensemble: Members, tensors: dict[str, Array], progress: dict[str, list[int]]) -> None:
-    """Give the members what `tensors_of` and `progress` say."""
+    """Set the members to the state that `tensors_of` and `progress` describe."""
     ensemble.parameters[...] = tensors["parameters"]
     flush_subnormals(ensemble.parameters)
     if "states" in tensors:
@@ -183,7 +183,7 @@ def state_of(ensemble: Members) -> dict[str, Any]:
 
 
 def restore(ensemble: Members, state: dict[str, Any]) -> None:
-    """Make an ensemble what `state_of` says."""
+    """Set an ensemble to the state that `state_of` describes."""
     _begin(ensemble, state["name"], state["config"], list(state["seeds"]))
     if state["compiled"] is not None:
         model = ensemble._model
@@ -235,7 +235,7 @@ def write(ensemble: Members, path: str | os.PathLike[str]) -> None:
 
 
 def read_into(ensemble: Members, path: str | os.PathLike[str]) -> None:
-    """Make an ensemble what a file says.
+    """Set an ensemble to the contents of a file.
 
     Raises
     ------

@@ -14,6 +14,7 @@ from .._data.dataset import Data, prepare
 from .._data.matching import matched
 from .._data.row_sources import take
 from .._data.structures import leaves, mapped
+from ..models.batch_data import data_of_heads, only_array
 from ..models.functional import Functional
 from ..models.heads import HeadsLoss
 from ..models.model import Model
@@ -58,12 +59,12 @@ def read(
     sample_weight: Any,
     class_weight: Mapping[int, float] | None,
 ) -> MembersData:
-    """Check and convert; what is shared is converted once.
+    """Check and convert; shared arrays are converted once.
 
     Raises
     ------
     TypeError, ValueError
-        Naming the argument, the member where it is one's own, what was found and what is wanted.
+        Naming the argument, the member if it has its own data, what was found and what is wanted.
     """
     xs = rows_of_members(model, x, members)
     rows = len(xs[0])
@@ -131,11 +132,11 @@ def in_structure(model: Model, outputs: Array, function: Callable[[Array], Array
 def _data_of(model: Functional, x: Array, y: Any, weight: Any, class_weight: Any) -> Data:
     loss = model._compiled_loss()
     if isinstance(loss, HeadsLoss):
-        return model._data_of_heads(loss, x, y, weight, class_weight)
+        return data_of_heads(model, loss, x, y, weight, class_weight)
     return prepare(
         x,
-        model._only_array(y),
-        model._only_array(weight),
+        only_array(model, y),
+        only_array(model, weight),
         class_weight,
         dtype=model._dtype,
         outputs=loss.target_columns(model._outputs),

@@ -75,7 +75,7 @@ def text_of(
     parts: Parts, head: Sequence[str], usage: Sequence[str], defines: Sequence[str],
     body: Sequence[str],
 ) -> tuple[str, Sizes]:  # fmt: skip
-    """A whole header, and what it costs.
+    """A whole header, and its costs.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def text_of(
 
 
 def to_text(program: Program, comments: list[str], *, int8: bool = False) -> tuple[str, Sizes]:
-    """A program as the text of a C header, and what it costs.
+    """A program as the text of a C header, and its costs.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def to_text(program: Program, comments: list[str], *, int8: bool = False) -> tup
 
 
 def write(program: Program, path: StrPath, comments: list[str], *, int8: bool = False) -> Sizes:
-    """Write a C header, whole or not at all; returns what it costs.
+    """Write a C header, whole or not at all; returns its costs.
 
     Raises
     ------

@@ -32,7 +32,7 @@ class Parts:
         self.bytes = 0
         self.stack = 0
         self._count = 0
-        self._arrays: dict[object, str] = {}  # names, by what they are and contents
+        self._arrays: dict[object, str] = {}  # names, by type and contents
 
     def constant(self, what: str, values: Array) -> str:
         """An array of the header, of float64 or int8 numbers or the networks' own, of a layer that

@@ -212,7 +212,7 @@ class Statements:
         )
 
     def permutation(self, operation: Permutation, x: str, y: str) -> None:
-        """Loops over the dimensions of what is made; a step along each is one in x."""
+        """Loops over the dimensions of the result; a step along each is one in x."""
         steps = [math.prod(operation.shape[place + 1 :]) for place in range(len(operation.shape))]
         names = [f"i{place}" for place in range(len(steps))]
         loops = [
@@ -259,7 +259,7 @@ class Statements:
         )
 
     def operation(self, operation: Operation, x: list[str], y: str) -> None:
-        """Append what computes an operation's value from buffers `x` into the buffer `y`.
+        """Append the statements that compute an operation from buffers `x` into the buffer `y`.
 
         Raises
         ------

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Call:
-    """A layer with the values that it takes and makes, by their numbers; `form`: how a layer of
-    one's own was called, see `Node`."""
+    """A layer with the values that it takes and makes, by their numbers; `form`: how a custom layer
+    was called, see `Node`."""
 
     layer: Layer
     inputs: tuple[int, ...]
@@ -58,8 +58,8 @@ class Calls:
 
     @property
     def is_stack(self) -> bool:
-        """Whether each layer takes what the one before it makes, each is called once, and the last
-        one's value is the output."""
+        """Whether each layer takes the output of the layer before it, is called once, and the last
+        layer's output is the model's."""
         before = 0
         for step in self.steps:
             if step.inputs != (before,) or len(step.outputs) != 1:
@@ -96,8 +96,8 @@ def calls_of(model: "Compiled") -> Calls:
 
 
 def calls_within(layer: Layer, rows: Sequence[Row], form: Any = None) -> Calls | None:
-    """The calls of layers that a layer consists of: a model within the model, or a layer of one's
-    own; None of other layers.
+    """The calls of layers that a layer consists of: a model within the model, or a custom
+    layer; None for other layers.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def _of_graph(
     steps = []
     needed = set(map(id, trace(inputs, outputs).nodes))
     for node in nodes:
-        if id(node) not in needed:  # of what is added to the loss
+        if id(node) not in needed:  # of a term of the loss
             continue
         taken = tuple(numbers[id(symbol)] for symbol in node.inputs)
         for symbol in node.outputs:
@@ -182,7 +182,7 @@ def _of_graph(
 
 
 def name_of(layer: Layer) -> str:
-    """A layer's name, or its class's: parts of layers of one's own may have none."""
+    """A layer's name, or its class's: parts of custom layers may have none."""
     return str(layer.name or type(layer).__name__)
 
 
@@ -206,7 +206,7 @@ def check_built(what: str, model: "Compiled") -> None:
 
 
 def written_out(calls: Calls) -> Calls:
-    """The same calls, with what a layer of one's own does in the place of its calls where these
+    """The same calls, with what a custom layer does in the place of its calls where these
     differ by more than their inputs: one module, or one function, cannot be all of them."""
     forms: dict[Layer, set[Any]] = {}
     for step in calls.steps:

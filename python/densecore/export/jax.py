@@ -131,7 +131,7 @@ def _residual(jax: Any, layer: layers.Residual, row: Row) -> Apply:
 
 
 def _own_layer(jax: Any, layer: OwnLayer, calls: Calls) -> Apply:
-    """A layer of one's own: the layers that it consists of, with arrays by its own names."""
+    """A custom layer: the layers that it consists of, with arrays by its own names."""
     inner = _graph(jax, calls)
     weights = {weight: f"{n}:{weight.name}" for n, weight in enumerate(layer._own_weights())}
     places = {part: number for number, part in enumerate(layer._shown_parts())}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import activations, layers
+from .._base.dtypes import Array
 from .._base.lazy import imports
 from ..layers.lowering import Row
 from .activation_of_layer import in_jax, in_keras, in_torch
@@ -96,7 +97,8 @@ def _prelu(layer: layers.PReLU, program: Program) -> None:
     relu = activations.get("relu")
     positive = program.add(Function(name, (start,), width, relu))
     negative = program.add(Merge(name, (start, positive), width, "subtract"))
-    scaled = program.add(ColumnNormalization(name, (negative,), width, None, layer.alpha.copy()))
+    slopes = layer.alpha.reshape(-1).copy()
+    scaled = program.add(ColumnNormalization(name, (negative,), width, None, slopes))
     program.add(Merge(name, (positive, scaled), width, "add"))
 
 
@@ -107,7 +109,7 @@ def _prelu_in_jax(jax: Any, layer: layers.PReLU, row: Row) -> Apply:
 def _prelu_module(torch: Any, layer: layers.PReLU, rows: list[Row], dtype: Any) -> list[Any]:
     (row,) = rows
     module = torch.nn.PReLU(math.prod(row), dtype=dtype)
-    assign(torch, module.weight, layer.alpha)
+    assign(torch, module.weight, layer.alpha.reshape(-1))
     # PyTorch's slopes are those of the second dimension.
     flat = len(row) > 1
     return [
@@ -167,13 +169,25 @@ def _periodic_module(
     return [torch_modules().PeriodicEmbedding(*(torch.from_numpy(each.copy()) for each in arrays))]
 
 
+def _table(layer: layers.Embedding) -> Array:
+    """A copy of the table; raises for one with a mask, which means of its rows look at."""
+    if layer.mask_zero:
+        raise ValueError(
+            f"layer {layer.name}: mask_zero: found True, wanted False: the mask has no form "
+            "outside of this library, and of Keras"
+        )
+    return layer.embeddings.copy()
+
+
 def _embedding(layer: layers.Embedding, program: Program) -> None:
     width = program.width(program.last) * layer.output_dim
-    table = layer.embeddings.copy()
+    table = _table(layer)
     program.add(Embedding(name_of(layer), (program.last,), width, table, layer.missing))
 
 
 def _embedding_in_jax(jax: Any, layer: layers.Embedding, row: Row) -> Apply:
+    _table(layer)
+
     def apply(p: Mapping[str, Any], x: Any) -> Any:
         table = p["embeddings"]
         known = (x >= 0) & (x < len(table)) & (x == jax.numpy.floor(x))
@@ -187,7 +201,7 @@ def _embedding_in_jax(jax: Any, layer: layers.Embedding, row: Row) -> Apply:
 def _embedding_module(
     torch: Any, layer: layers.Embedding, rows: list[Row], dtype: Any
 ) -> list[Any]:
-    return [torch_modules().Embedding(torch.from_numpy(layer.embeddings.copy()), layer.missing)]
+    return [torch_modules().Embedding(torch.from_numpy(_table(layer)), layer.missing)]
 
 
 def _embedding_in_keras(keras: Any, layer: layers.Embedding) -> Any:
@@ -200,6 +214,7 @@ def _embedding_in_keras(keras: Any, layer: layers.Embedding) -> Any:
         layer.input_dim,
         layer.output_dim,
         embeddings_regularizer=regularizer_of(keras, layer.embeddings_regularizer),
+        mask_zero=layer.mask_zero,
         name=layer.name,
     )
 

@@ -1,4 +1,4 @@
-"""A trained network as a list of array operations: what every exporter of a file starts from.
+"""A trained network as a list of array operations, from which all files are exported.
 
 An operation takes values by their numbers and makes the next value: the first values are the
 inputs, then follow the outputs of operations in their order. All arrays are (rows, features); rows

@@ -32,7 +32,7 @@ def append(
     rows : sequence of tuple of int
         The shapes of their rows.
     form : Form, optional
-        How a layer of one's own is called.
+        How a custom layer is called.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def _append_calls(calls: Calls, program: Program, values: Sequence[int]) -> list
 
 
 def _is_text(value: int, operations: Sequence[Operation]) -> bool:
-    """Whether an input is texts: what a look-up of texts takes."""
+    """Whether an input holds texts, for a look-up of texts."""
     users = [each for each in operations if value in each.inputs]
     of_texts = [isinstance(each, Lookup) and each.of_texts for each in users]
     for user, text in zip(users, of_texts, strict=True):

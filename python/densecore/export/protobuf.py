@@ -73,7 +73,7 @@ def signed(value: int) -> int:
 
 
 def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The fields of a message: numbers, and the contents of what has a length. Nothing is copied.
+    """The fields of a message: numbers, and the bytes of fields with a length. Nothing is copied.
 
     Raises
     ------

@@ -97,12 +97,12 @@ def _graph(torch: Any, parts: Sequence[layers.Layer], calls: Calls, dtype: Any) 
     made: dict[str, Any] = {}
     names: dict[layers.Layer, str] = {}
     for layer in parts:
-        if id(layer) not in rows:  # of a layer of one's own that was called with other rows, too
+        if id(layer) not in rows:  # of a custom layer that was called with other rows, too
             continue
         modules = _made(torch, layer, rows[id(layer)], dtype, forms[layer])
         one = len(modules) == 1
         name, number = name_of(layer), 1
-        while name in made:  # parts of layers of one's own may be called alike
+        while name in made:  # parts of custom layers may be called alike
             name, number = f"{name_of(layer)}_{number}", number + 1
         names[layer] = name
         made[name] = modules[0] if one else torch.nn.Sequential(*modules)

@@ -1,4 +1,4 @@
-"""Layers: what a model is described with, and views of what it has learnt."""
+"""Layers: the description of a model, and views of its weights."""
 
 from .._base import unsupported
 from . import computed as computed
@@ -6,6 +6,7 @@ from . import symbol_losses as symbol_losses
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from .activity import ActivityRegularization
 from .arrays import assign
+from .attention import AdditiveAttention, Attention, MultiHeadAttention
 from .base import Layer
 from .dense import Dense, TimeDistributed
 from .dropout import Dropout, SpatialDropout1D
@@ -20,7 +21,9 @@ from .fixed import (
     Selection,
 )
 from .input import Input, InputLayer
+from .input_spec import InputSpec
 from .lookups import IntegerLookup, StringLookup
+from .masks import Masking
 from .merge import (
     Add,
     Average,
@@ -56,17 +59,24 @@ from .residual import Residual
 from .serialization import classes as classes
 from .serialization import deserialize, serialize
 from .shapes import Columns, Flatten, Identity, RepeatVector, Reshape
+from .shared_slopes import SharedPReLU as SharedPReLU
 from .symbol_functions import Noise, RowSum, Spread
+from .symbols import Symbol
 from .text import TextVectorization
 from .tied import Transposed as Transposed
 from .variable import Variable
+
+#: Keras's name for what layers take and give while a model is described.
+KerasTensor = Symbol
 
 __all__ = [
     "ELU",
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
     "BatchNormalization",
     "CategoryEncoding",
@@ -90,13 +100,16 @@ __all__ = [
     "Identity",
     "Input",
     "InputLayer",
+    "InputSpec",
     "IntegerLookup",
     "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Noise",
     "Normalization",

@@ -3,12 +3,11 @@
 from typing import Any, ClassVar
 
 from .. import activations, initializers
-from .._base import checks
-from .._base.dtypes import Array
+from .._base.dtypes import Array, Network
 from . import activation_argument as functions
 from .arrays import Shapes
 from .base import Layer
-from .lowering import Plan, Row, Source, elements
+from .lowering import Plan, Row, Source
 from .rescaling import last_axis
 from .symbols import Symbol
 
@@ -25,6 +24,7 @@ class Activation(Layer):
         be saved only without them. The derivative is trusted; ``densecore check`` cannot see it.
     """
 
+    _keeps_mask: ClassVar[bool | None] = True
     config_names: ClassVar[tuple[str, ...]] = ("activation",)
 
     def __init__(self, activation: Any, **general: Any) -> None:
@@ -126,29 +126,42 @@ class PReLU(Layer):
     Parameters
     ----------
     alpha_initializer : str or Initializer, default "zeros"
-    alpha_regularizer, alpha_constraint, shared_axes
-        None only.
+    alpha_regularizer, alpha_constraint : optional
+        As a dense layer's. With one of these or `shared_axes` it is a `SharedPReLU`.
+    shared_axes : int or list of int, optional
+        The axes, from 1, along which all elements have one slope.
 
     Attributes
     ----------
-    alpha : ndarray (units,)
+    alpha : ndarray of a row's shape
         A view.
     """
 
+    _keeps_mask: ClassVar[bool | None] = True
     parameter_names: ClassVar[tuple[str, ...]] = ("scale",)
     config_names: ClassVar[tuple[str, ...]] = ("alpha_initializer",)
+
+    def __new__(
+        cls,
+        alpha_initializer: Any = "zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: Any = None,
+        **general: Any,
+    ) -> Any:
+        options = (alpha_regularizer, alpha_constraint, shared_axes)
+        if any(option is not None for option in options):
+            return Symbol.operators["shared slopes"](alpha_initializer, *options, **general)
+        return super().__new__(cls)
 
     def __init__(
         self,
         alpha_initializer: str | initializers.Initializer = "zeros",
-        alpha_regularizer: None = None,
-        alpha_constraint: None = None,
-        shared_axes: None = None,
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: Any = None,
         **general: Any,
     ) -> None:
-        for name in ("alpha_regularizer", "alpha_constraint", "shared_axes"):
-            if (given := locals()[name]) is not None:
-                raise ValueError(f"PReLU: {name}: found {checks.shown(given)}, wanted None")
         super().__init__(**general)
         self.alpha_initializer = initializers.get(alpha_initializer)
 
@@ -159,6 +172,7 @@ class PReLU(Layer):
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
         source = plan.whole(sources[0])
+        vars(self)["_row"] = source.row
         plan.go_to(source)
         plan.close()
         plan.activate("relu", [])
@@ -169,7 +183,18 @@ class PReLU(Layer):
         return [plan.here]
 
     def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
-        return {"scale": (elements(row),)}, {}
+        return {"scale": row}, {}
+
+    def _views_in(
+        self, network: Network, place: int
+    ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
+        parameters, gradients, states = network.layer_views(place)
+        row = vars(self)["_row"]
+        first, second = (
+            {name: array.reshape(row) for name, array in arrays.items()}
+            for arrays in (parameters, gradients)
+        )
+        return first, second, states
 
     def _initialize(self, seed: int, number: int) -> None:
         array = self.alpha

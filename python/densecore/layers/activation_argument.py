@@ -78,6 +78,8 @@ def function_of(activation: Any) -> Any:
         activation = registered(activation)
     if isinstance(activation, str) and callable(custom := get_registered_object(activation)):
         activation = custom
+    if isinstance(activation, str) and activation in activations.ALONE:
+        activation = activations.ALONE[activation]
     known = activations.Activation | Layer | type | str
     if callable(activation) and not isinstance(activation, known):
         return Symbol.operators["derived"](activation)  # set by `element_function`
@@ -95,7 +97,7 @@ def registered(config: Any) -> Any:
         There is no such function here.
     """
     name = config["registered"]
-    found = get_registered_object(name)
+    found = get_registered_object(name) or activations.ALONE.get(name)
     if not callable(found):
         raise ValueError(
             f"found the function {name!r}, which is not known here, wanted custom_objects with it"

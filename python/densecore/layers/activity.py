@@ -1,4 +1,4 @@
-"""Penalties on what layers put out."""
+"""Penalties on the outputs of layers."""
 
 from typing import Any, ClassVar
 

@@ -2,16 +2,13 @@
 
 import copy
 import re
-import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 from .. import regularizers
 from .._base import checks
-from .._base.dtypes import Array, Network, floatx
-from .._base.keras_arrays import named
+from .._base.dtypes import floatx
 from .._base.overriding import overridden
 from .._base.registry import described
 from .._base.warn import warn
@@ -19,13 +16,13 @@ from .._data.structures import leaves
 from .arguments import MULTIPLIERS, multipliers, refuse_others
 from .copied import Copied
 from .eager import build_alone, call
-from .in_core import InCore
 from .input import Input, row_shape
 from .lowering import Row
 from .symbols import Node, Symbol, WhenTrained, are_symbols, connect, node_of
+from .weight_views import WeightViews
 
 
-class Layer(Copied, InCore):
+class Layer(WeightViews, Copied):
     """Base class of the layers.
 
     Parameters
@@ -68,8 +65,6 @@ class Layer(Copied, InCore):
 
     #: What weights are brought to after each update, by the names of their arrays.
     _constraints: Mapping[str, Any] = MappingProxyType({})
-    #: Whether its arrays are weights as a user counts them.
-    _shows_weights: ClassVar[bool] = True
     #: The model that it stands for, if it does.
     _inner_model: Any = None
     #: Whether it adds to the loss of a model.
@@ -122,12 +117,9 @@ class Layer(Copied, InCore):
         shape = shape if shape is not None else input_dim
         unknown = isinstance(shape, tuple | list) and None in shape  # the data will say
         self._given_input = None if shape is None or unknown else Input(shape)
-        self._views: tuple[dict[str, Array], dict[str, Array], dict[str, Array]] | None = None
-        self._network: Network | None = None
-        self._core_indices: list[int] = []  # of the network's layers with these weights
-        self._nodes: list[Node] = []  # the calls with symbols
+        self._views = self._network = self._model = None
+        self._core_indices, self._nodes = [], []
         self._taken_row: Row | None = None  # the shape of the rows that a model gave last
-        self._model: weakref.ref[Any] | None = None  # that has the layer; see models/loans.py
 
     def __setattr__(self, name: str, value: Any) -> None:
         known = vars(self)
@@ -158,7 +150,7 @@ class Layer(Copied, InCore):
         if cls.__module__.startswith(f"{__package__.partition('.')[0]}."):
             return
         if Layer in cls.__bases__:
-            own = Symbol.operators["layer of one's own"]
+            own = Symbol.operators["custom layer"]
             cls.__bases__ = tuple(own if base is Layer else base for base in cls.__bases__)
         elif not cls._is_own and (ignored := overridden(cls, ("call", "build", "add_weight"))):
             kind = next(base for base in cls.__mro__ if base.__module__ != cls.__module__)
@@ -221,7 +213,7 @@ class Layer(Copied, InCore):
 
     @property
     def output(self) -> Any:
-        """The symbol of what the first call gave."""
+        """The symbol of the first call's result; a list of them if there are several."""
         outputs = self._first_node("output").outputs
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -239,7 +231,12 @@ class Layer(Copied, InCore):
         return self._nodes[0]
 
     def build(self, input_shape: Any = None) -> None:
-        """Make the weights of a layer of no model, for inputs of that shape: (None, features).
+        """Make the weights of a layer that belongs to no model.
+
+        Parameters
+        ----------
+        input_shape : tuple of int, optional
+            That of its inputs, with the rows first: (None, features).
 
         Raises
         ------
@@ -249,85 +246,6 @@ class Layer(Copied, InCore):
         row = Input(row_shape(input_shape)).row
         if not self.built:
             build_alone(self, row)
-
-    # Weights ------------------------------------------------------------------------------------
-
-    @property
-    def built(self) -> bool:
-        """Whether the layer belongs to a model whose number of inputs is known."""
-        return self._network is not None
-
-    @property
-    def dtype(self) -> str:
-        """The model's dtype; before there is one, ``backend.floatx()``."""
-        return floatx() if self._network is None else str(self._network.parameters.dtype)
-
-    compute_dtype = variable_dtype = dtype
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes the weights, from the next step on."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._trainable = checks.flag("trainable", value)
-        if self._network is not None:
-            for index in self._core_indices:
-                self._network.set_trainable(index, self._trainable)
-
-    @property
-    def _core_index(self) -> int | None:
-        """The number of the network's layer that has these weights."""
-        return self._core_indices[0] if self._core_indices else None
-
-    def _built_views(self) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
-        model = None if self._model is None else self._model()
-        if self._views is None and model is not None and model._known_inputs and not model.built:
-            model.build()  # as Keras, which builds a model when its inputs are known
-        if self._views is None and self._nodes:  # as Keras's layers have after a call
-            build_alone(self, self._nodes[0].inputs[0].row)
-        if self._views is None:
-            raise RuntimeError(
-                f"layer {self.name or type(self).__name__.lower()} has no parameters yet: its "
-                "model does not know its number of inputs (start with Input, call build, or fit "
-                "first)"
-            )
-        return self._views
-
-    def _parameter(self, name: str) -> Array | None:
-        return self._built_views()[0].get(name)
-
-    def _gradient(self, name: str) -> Array | None:
-        return self._built_views()[1].get(name)
-
-    def _state(self, name: str) -> Array:
-        return self._built_views()[2][name]
-
-    def _named_weights(self) -> dict[str, Array]:
-        """All arrays as views, in Keras's order: parameters, then what no gradient changes."""
-        if not (self.parameter_names or self.state_names):
-            return {}
-        parameters, _, states = self._built_views()
-        return {**parameters, **states}
-
-    @property
-    def weights(self) -> list[Array]:
-        """All weights, as views, in Keras's order."""
-        if not self._shows_weights:
-            return []
-        return list(self._named_weights().values())
-
-    @property
-    def trainable_weights(self) -> list[Array]:
-        """The weights that training changes by their gradient, as views."""
-        if not (self._trainable and self.parameter_names):
-            return []
-        return list(self._built_views()[0].values())
-
-    def count_params(self) -> int:
-        """Number of weights of all kinds."""
-        return sum(int(array.size) for array in self.weights)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the outputs for that of the inputs, without computing them.
@@ -357,10 +275,6 @@ class Layer(Copied, InCore):
         rows = self._output_rows([one[1:] for one in shapes])
         found = [(shapes[0][0], *row) for row in rows]
         return found[0] if len(found) == 1 else found
-
-    def _reserved(self, reading: bool = False) -> AbstractContextManager[Any]:
-        """Until the block ends, other threads cannot use the model; see the core's `reserved`."""
-        return nullcontext() if self._network is None else self._network.reserved(reading)
 
     # Configuration ------------------------------------------------------------------------------
 
@@ -425,7 +339,7 @@ class Layer(Copied, InCore):
     #: What a call returns, with anything in place of the outputs.
     _output_structure: Any = 0
 
-    # How a layer was called matters to layers of one's own only; see `Node.form`.
+    # How a layer was called matters to custom layers only; see `Node.form`.
 
     def _form_of(self, inputs: Any) -> Any:
         """The form of a call with symbols."""
@@ -433,38 +347,12 @@ class Layer(Copied, InCore):
     def _structure_of_call(self, node: Node) -> Any:
         return self._output_structure
 
-    def _build(self, network: Network, places: list[int]) -> None:
-        """Become a view of the network's layers of these numbers."""
-        self._network = network
-        self._core_indices = places
-        if places:
-            parameters, gradients, states = self._views_in(network, places[0])
-            self._views = (
-                named(parameters, self.name),
-                gradients,
-                named(states, self.name, trainable=False),
-            )
-
-    def _views_in(
-        self, network: Network, place: int
-    ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
-        """The parameters, gradients and states of the network's layer of a number."""
-        return network.layer_views(place)
-
     def _twin(self) -> "Layer":
         """A layer of the same description, which belongs to no network."""
         twin = copy.copy(self)
         twin._forget()
         twin._nodes, twin._model = [], None
         return twin
-
-    def _forget(self) -> None:
-        """The model's parameters are to be made anew: views of the old ones would mislead."""
-        self._views = None
-        self._network = None
-
-    def _initialize(self, seed: int, number: int) -> None:
-        """Give the weights their initial values; `number` counts the dense layers."""
 
     def _default_name(self) -> str:
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__)

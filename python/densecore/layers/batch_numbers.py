@@ -1,4 +1,4 @@
-"""Numbers for a whole batch, made of symbols: what `add_loss` adds to the loss."""
+"""Numbers for a whole batch, made of symbols: `add_loss` adds them to the loss."""
 
 from typing import Any, NamedTuple, NoReturn
 

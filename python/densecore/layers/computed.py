@@ -224,8 +224,8 @@ def _with_samples(thing: Any, known: dict[int, Any], place: int) -> None:
 
 
 def _known(thing: Any) -> Any:
-    """The same with numbers of the batch as what they are computed of, and -1 for the number of
-    rows in a shape."""
+    """The same arguments, with numbers of the batch replaced by the symbols that they are computed
+    from, and with -1 for the number of rows in a shape."""
     if isinstance(thing, BatchNumber):
         return _of_number(thing)
     if isinstance(thing, WhenTrained):

@@ -46,6 +46,7 @@ class Dense(Layer):
         ∂C/∂W and ∂C/∂b of the last backward pass, as views.
     """
 
+    _keeps_mask: ClassVar[bool | None] = True
     parameter_names: ClassVar[tuple[str, ...]] = ("kernel", "bias")
     config_names: ClassVar[tuple[str, ...]] = (
         "units",
@@ -156,7 +157,7 @@ class Dense(Layer):
         return row or (1,)  # a number is a vector of one
 
     def _set_kernel_penalty(self, l2: float) -> None:
-        """Give the kernel another L2 penalty, in the model and in what is saved of it."""
+        """Set the kernel's L2 penalty, in the network and in the configuration."""
         assert self._network is not None
         assert self._core_index is not None
         self._network.set_penalty(self._core_index, 0.0, l2)

@@ -23,6 +23,7 @@ class Dropout(Layer):
         Accepted for Keras's sake, and without effect: masks follow from the model's seed.
     """
 
+    _keeps_mask: ClassVar[bool | None] = True
     config_names: ClassVar[tuple[str, ...]] = ("rate",)
 
     def __init__(

@@ -161,8 +161,8 @@ class Lambda(Layer):
             return None  # what a symbol does not know may be a function of single elements yet
 
     def _body(self, row: Row) -> Any:
-        """An input, and what the function makes of such rows; None: it is of single elements, and
-        not one of NumPy's."""
+        """An input, and the function's result for such rows; None for a function of single elements
+        that is not one of NumPy's."""
         bodies = vars(self).setdefault("_bodies", {})
         if row not in bodies:
             symbol = Input(row)

@@ -7,7 +7,8 @@ from .._base import checks
 from .._base.dtypes import Array
 from .arrays import Shapes, assign, given_ones
 from .base import Layer
-from .lowering import Plan, Row
+from .lowering import Plan, Row, Source
+from .masks import Mask
 
 
 class Embedding(Layer):
@@ -28,7 +29,7 @@ class Embedding(Layer):
     embeddings_regularizer, embeddings_constraint : optional
         As a dense layer's.
     mask_zero : bool, default False
-        True is refused: there are no masks.
+        Whether category 0 stands for no step: `GlobalAveragePooling1D` leaves it out.
     input_length : int, optional
         The number of categories in a row; Keras's older argument.
     weights : list of one array (input_dim, output_dim), optional
@@ -72,8 +73,6 @@ class Embedding(Layer):
         input_length: int | None = None,
         **general: Any,
     ) -> None:
-        if checks.flag("Embedding: mask_zero", mask_zero):
-            raise ValueError("Embedding: mask_zero: found True, wanted False: there are no masks")
         if input_length is not None:
             general.setdefault("input_shape", (input_length,))
         super().__init__(**general)
@@ -82,6 +81,7 @@ class Embedding(Layer):
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.mask_zero = checks.flag("Embedding: mask_zero", mask_zero)
         self.missing = checks.flag("Embedding: missing", missing)
         self._constraints = given_ones(embeddings=self.embeddings_constraint)
         self._first_values = weights
@@ -115,6 +115,16 @@ class Embedding(Layer):
         }
         plan.add(spec, plan.width * self.output_dim, layer=self)
         plan.close(row)
+
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        outputs = super()._lower(plan, sources)
+        if self.mask_zero and len(sources[0].row) == 1:
+            plan.masks[outputs[0]] = Mask(sources[0], lambda x: x != 0)
+        return outputs
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration from which `from_config` makes an equal layer; JSON-able."""
+        return {**super().get_config(), **({"mask_zero": True} if self.mask_zero else {})}
 
     def _initialize(self, seed: int, number: int) -> None:
         table = self.embeddings

@@ -10,6 +10,7 @@ from .._base.dtypes import Array
 from .arrays import Shapes
 from .base import Layer
 from .lowering import Plan, Row, Source
+from .masks import of_mean
 from .symbols import Symbol
 
 
@@ -147,7 +148,7 @@ def _check_data_format(kind: str, data_format: Any) -> None:
 
 
 class GlobalAveragePooling1D(FixedProduct):
-    """The mean of the vectors of rows (steps, features).
+    """The mean of the vectors of rows (steps, features), of those that a mask leaves.
 
     Parameters
     ----------
@@ -175,6 +176,9 @@ class GlobalAveragePooling1D(FixedProduct):
             return None
         _, features = self._steps_and_features(row)
         return (1, features) if self.keepdims else (features,)
+
+    def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
+        return super()._lower(plan, [of_mean(plan, source) for source in sources])
 
     def _matrix(self, row: Row) -> Array:
         steps, features = row

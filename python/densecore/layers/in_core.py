@@ -26,6 +26,10 @@ class InCore(HasWeights):
     #: element otherwise.
     _takes_numbers: ClassVar[bool] = False
 
+    #: Whether the steps of its output that count are those of its input; see `masks`. None: what
+    #: does not count would have to be left out, which it does not do.
+    _keeps_mask: ClassVar[bool | None] = False
+
     name: str | None
     activity_regularizer: regularizers.Regularizer | None
     learning_rate_multiplier: dict[str, float]
@@ -95,11 +99,11 @@ class InCore(HasWeights):
     # The plan -----------------------------------------------------------------------------------
 
     def _plan(self, plan: Plan) -> None:
-        """Append what the layer is in the core, with `plan.here` as the input."""
+        """Append the layer's form in the core, with `plan.here` as the input."""
         raise NotImplementedError(f"{type(self).__name__}: wanted a layer, such as Dense")
 
     def _lower(self, plan: Plan, sources: list[Source]) -> list[Source]:
-        """Append what the layer is in the core, with these inputs; returns its outputs."""
+        """Append the layer's form in the core, with these inputs; returns its outputs."""
         row = self._only(sources).row
         if self._takes_vectors:
             self._last(row)
@@ -113,7 +117,7 @@ class InCore(HasWeights):
         return [Source(-2, 0, (*row[:-1], *pieces[0].row), tuple(pieces))]
 
     def _lower_one(self, plan: Plan, source: Source) -> Source:
-        """Append what the layer is in the core for rows, or for one vector of each."""
+        """Append the layer's form in the core for rows, or for one vector of each."""
         plan.go_to(source)
         self._plan(plan)
         if isinstance(self.activity_regularizer, regularizers.FunctionRegularizer):
@@ -145,7 +149,7 @@ class InCore(HasWeights):
             return []
         return [[rates.get(name, 1.0), decays.get(name, 1.0)] for name in self.parameter_names]
 
-    # How a layer was called matters to layers of one's own only; see `Node.form`.
+    # How a layer was called matters to custom layers only; see `Node.form`.
 
     def _rows_of_call(self, rows: list[Row], form: Any) -> list[Row]:
         return self._output_rows(rows)

@@ -12,14 +12,15 @@ MAX_DIMENSIONS = 32  # of a row, as NumPy 1
 
 
 class Input(Symbol):
-    """The number of inputs of a model; stands first, or is what the first layer is called with.
+    """The inputs of a model: stands first, or is the symbol that the first layer is called with.
 
     Parameters
     ----------
     shape : int or tuple of int, optional
         The number of features in a row. Rows of more dimensions, such as images (28, 28), need a
-        ``Flatten`` next; rows of none, (), are single numbers. Also under Keras's older name
-        ``input_shape``, and as ``batch_shape``, whose first number is that of the rows.
+        ``Flatten`` next; rows of none, (), are single numbers.
+    batch_shape, input_shape
+        Keras's other names of the shape: with the number of rows first, and as it is.
     name : str, optional
     batch_size, dtype, sparse
         Accepted for Keras's sake, and without effect.

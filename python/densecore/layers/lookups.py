@@ -173,7 +173,12 @@ class StringLookup(_Lookup):
 class IntegerLookup(_Lookup):
     """Integers as numbers from 0: those of a vocabulary, and 0 for all others.
 
-    Parameters as for `StringLookup`; `oov_token` is -1.
+    Parameters
+    ----------
+    max_tokens, num_oov_indices, mask_token, vocabulary, invert, output_mode, **general
+        As for `StringLookup`.
+    oov_token : int, default -1
+        What `invert` gives for the number of unknown integers.
     """
 
     def __init__(

@@ -15,13 +15,13 @@ def elements(row: Row) -> int:
 
 
 class Source(NamedTuple):
-    """Where rows come from: columns of what a layer of the core puts out; -1 is the network's x."""
+    """Where rows come from: columns of the output of a core layer; layer -1 is the network's x."""
 
     layer: int
     first: int
     row: Row
-    #: The sources of the row's pieces, one after another, where no layer of the core has it as a
-    #: whole; `layer` has no meaning then.
+    #: The sources of the row's pieces, one after another, where no core layer has the whole row;
+    #: `layer` has no meaning then.
     pieces: "tuple[Source, ...]" = ()
 
     @property
@@ -50,7 +50,9 @@ class Plan:
         Layer → the numbers of the core's layers that have its weights: several of one that is
         called several times.
     ends : dict
-        Layer → the source of what it puts out, where it was called last.
+        Layer → the source of the output of its last call.
+    masks : dict
+        Source of rows (steps, ...) → what says which steps count, see `masks.Mask`.
     """
 
     def __init__(self, row: Row) -> None:
@@ -59,11 +61,12 @@ class Plan:
         self.functions: dict[int, Any] = {}  # of the layers of kind "function"
         self.places: dict[Layer, list[int]] = {}
         self.ends: dict[Layer, Source] = {}
+        self.masks: dict[Source, Any] = {}
         self._widths = [math.prod(row)]  # of x, then of each layer's output
         self._at = (-1, 0)  # the layer and the column where the next layer's input begins
         self._joined: dict[Source, Source] = {}
-        self._added: list[Source] = []  # what no output depends on, such as what is added to a loss
-        self._open = False  # whether the last one's function is still to be chosen
+        self._added: list[Source] = []  # that no output depends on, such as terms of the loss
+        self._open = False  # whether the last layer may still take an activation
 
     @property
     def width(self) -> int:
@@ -111,7 +114,7 @@ class Plan:
         return self._append(spec, self.row if units is None else (units,))
 
     def columns(self, source: Source, first: int, count: int) -> Source:
-        """Columns of what a layer puts out, as a source of vectors."""
+        """Columns of a layer's output, as a source of vectors."""
         self.go_to(source)
         self.close()
         self.add({"kind": "columns", "first": first, "count": count}, count)
@@ -119,14 +122,14 @@ class Plan:
         return self.here
 
     def merge(self, spec: dict[str, Any], sources: list[Source], row: Row) -> None:
-        """Append a layer of the core that takes several inputs, and puts out rows of that shape."""
+        """Append a core layer of several inputs, whose outputs are rows of that shape."""
         sources = [self.whole(source) for source in sources]
         spec["sources"] = [(source.layer, source.first, source.width) for source in sources]
         self._append(spec, row)
 
     def add_loss(self, source: Source, factor: float, whole: bool) -> None:
-        """Let the loss grow by the factor times the sum of what is at a source, over the rows of
-        the batch; with `whole` not over them."""
+        """Add the factor times the sum of a source's elements to the loss, divided by the number of
+        rows; with `whole` undivided."""
         self.go_to(source)
         self.close()
         self.add({"kind": "activity_regularization", "linear": float(factor), "whole": int(whole)})
@@ -169,7 +172,7 @@ class Plan:
         return name, spec.pop("activation_parameters", [])
 
     def _with_added(self, output: Source) -> Source:
-        """The same output, for which what no output depends on is computed, too."""
+        """The same output, of a layer that also takes `_added`: these are then computed, too."""
         if self._added:
             self.merge({"kind": "first"}, [output, *self._added], output.row)
             self._added = []
@@ -177,8 +180,8 @@ class Plan:
         return output
 
     def end(self, output: Source) -> None:
-        """Let the last layer put out what is at a source. A loss of logits is computed with the end
-        of a layer: there must be one."""
+        """Make a source the output of the last core layer, and that a layer with an activation: a
+        loss of logits is computed together with one."""
         output = self.whole(output)
         self._added += self._unused([output])
         if self._added:
@@ -239,20 +242,30 @@ class Plan:
         self._open = False
 
     def penalise(self, factors: list[float]) -> None:
-        """Let the loss grow by l1 · Σ|a| + l2 · Σa² of what is here, over the rows of the batch."""
+        """Add l1 · Σ|a| + l2 · Σa² of the present outputs to the loss, divided by the rows."""
         if any(factors):
             l1, l2 = factors
             self.add({"kind": "activity_regularization", "l1": l1, "l2": l2})
 
     def close(self, row: Row | None = None) -> None:
-        """End the last layer: an activation that follows is one of its own. With `row`, its rows
+        """End the last layer: an activation that follows is a layer by itself. With `row`, its rows
         have that shape from here on."""
         self._open = False
         self.row = self.row if row is None else row
 
     def call(self, layer: "Layer", sources: list[Source], form: Any = None) -> list[Source]:
-        """Append what a layer is, with these inputs; returns its outputs. `form`: see `Node`."""
+        """Append the core layers of a layer, with these inputs; returns its outputs. `form`: see
+        `Node`."""
         outputs = layer._lower_call(self, sources, form)
+        for source in sources:
+            if source in self.masks and layer._keeps_mask is None:
+                raise ValueError(
+                    f"layer {layer.name or type(layer).__name__}: found an input with steps that a "
+                    "mask leaves out, wanted GlobalAveragePooling1D before it, or no mask"
+                )
+            kept = layer._keeps_mask and outputs[0].row[:1] == source.row[:1]
+            if source in self.masks and kept:
+                self.masks.setdefault(outputs[0], self.masks[source])
         self.ends[layer] = outputs[-1]
         if sources:
             layer._taken_row = sources[0].row

@@ -24,6 +24,7 @@ class Merge(Layer):
         layer and the shapes.
     """
 
+    _keeps_mask: ClassVar[bool | None] = True
     _kind: ClassVar[str] = ""
     _count: int | None = None  # of the inputs; None: two or more
     _broadcasts = True  # whether inputs are brought to one shape, as NumPy does
@@ -230,6 +231,7 @@ class Dot(Merge):
         Whether the vectors are brought to length 1 first: the cosine of their angle.
     """
 
+    _keeps_mask: ClassVar[bool | None] = False
     _kind = "dot"
     _count = 2
     _broadcasts = False

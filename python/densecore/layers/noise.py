@@ -34,6 +34,7 @@ class GaussianNoise(Layer):
         `stddev` is not a finite number >= 0.
     """
 
+    _keeps_mask: ClassVar[bool | None] = True
     config_names: ClassVar[tuple[str, ...]] = ("stddev",)
 
     def __init__(self, stddev: float, seed: int | None = None, **general: Any) -> None:
@@ -58,6 +59,7 @@ class GaussianDropout(Layer):
         Accepted for Keras's sake, and without effect: the noise follows from the model's seed.
     """
 
+    _keeps_mask: ClassVar[bool | None] = True
     config_names: ClassVar[tuple[str, ...]] = ("rate",)
 
     def __init__(self, rate: float, seed: int | None = None, **general: Any) -> None:
@@ -73,7 +75,7 @@ class GaussianDropout(Layer):
 
 
 class AlphaDropout(Layer):
-    """Dropout that keeps the mean and the variance of what `selu` puts out.
+    """Dropout that keeps the mean and the variance of `selu`'s outputs.
 
     Klambauer et al., *Self-normalizing neural networks*, 2017: units that drop out become the limit
     of selu for small x, and all are scaled and shifted. A part of it runs in Python, which is slow.
@@ -88,6 +90,7 @@ class AlphaDropout(Layer):
         Accepted for Keras's sake, and without effect: masks follow from the model's seed.
     """
 
+    _keeps_mask: ClassVar[bool | None] = True
     config_names: ClassVar[tuple[str, ...]] = ("rate",)
 
     def __init__(self, rate: float, noise_shape: None = None, seed: int | None = None,

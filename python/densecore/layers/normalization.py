@@ -91,6 +91,8 @@ class _ScaleAndCenter(Layer):
 class _OfVectors(Layer):
     """A layer that takes each vector along the last dimension of rows by itself."""
 
+    _keeps_mask: ClassVar[bool | None] = True
+
     @property
     def _takes_vectors(self) -> bool:
         return True
@@ -290,6 +292,7 @@ class BatchNormalization(_ScaleAndCenter):
     moving_mean, moving_variance : ndarray (units,)
     """
 
+    _keeps_mask: ClassVar[bool | None] = None
     _kind = "batch_normalization"
     state_names: ClassVar[tuple[str, ...]] = ("moving_mean", "moving_variance")
     config_names: ClassVar[tuple[str, ...]] = ("momentum", *LayerNormalization.config_names)

@@ -1,4 +1,4 @@
-"""Layers of one's own: a method `call` that is written with other layers, weights and functions."""
+"""Custom layers: a method `call` that is written with other layers, weights and functions."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
@@ -17,6 +17,7 @@ from .base import Layer
 from .body import Body
 from .form import Form, form_of, usual_form
 from .input import Input
+from .input_spec import InputSpec
 from .lowering import Plan, Row, Source
 from .symbols import CallError, Node, Symbol, are_symbols, connect
 from .user_class import UserClass
@@ -27,7 +28,7 @@ class OwnLayer(UserClass, Layer):
     """The base class of users' layers: their `call` becomes a part of the model's graph.
 
     `call` is called once for each shape of rows, with symbols. It may call layers, models and
-    layers of one's own, use operators and NumPy's or ``densecore.ops``'s functions of single
+    custom layers, use operators and NumPy's or ``densecore.ops``'s functions of single
     elements, and products with weights of its own (`add_weight`). A function of single elements
     alone may also be written with what symbols do not know, such as ``np.where``: it then runs in
     Python.
@@ -96,8 +97,8 @@ class OwnLayer(UserClass, Layer):
         return models[key](arrays if len(arrays) > 1 else arrays[0], training=training)
 
     def _alone_or_none(self, given: Any, rows: tuple[Row, ...], form: Form | None) -> Any:
-        """A model of this layer alone; None: what `call` does, no graph can hold, and there are no
-        weights that it could train."""
+        """A model of this layer alone; None if no graph can hold its `call` and it has no weights
+        to train."""
         symbols = [Input(row) for row in rows]
         count = len(self._nodes)
         structure = mapped(lambda _: 0, given)
@@ -139,6 +140,9 @@ class OwnLayer(UserClass, Layer):
                     except BaseException:
                         vars(self)["_had_build"] = False
                         raise
+                spec = vars(self).get("input_spec")
+                if isinstance(spec, InputSpec):
+                    spec.check(self.name or type(self).__name__, symbols[0].shape)
                 own = bool(self._own_weights() or self._sublayers())
                 bodies[key] = self._described(self.call, symbols, form, own)
             found: Body | None = bodies[key]
@@ -277,4 +281,4 @@ class OwnLayer(UserClass, Layer):
         self._network = None
 
 
-Symbol.operators["layer of one's own"] = OwnLayer
+Symbol.operators["custom layer"] = OwnLayer

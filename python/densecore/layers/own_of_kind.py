@@ -1,6 +1,6 @@
 """Subclasses of the core's layers without weights that have a `call` of their own.
 
-What such a class inherits from is a layer of one's own that holds one of the core's: the class's
+What such a class inherits from is a custom layer that holds one of the core's: the class's
 `call` may call it by ``super().call(inputs, training=True)``, for units that drop out in
 predictions, too (Gal and Ghahramani, *Dropout as a Bayesian approximation*, 2016).
 """
@@ -93,7 +93,7 @@ _DRAWS: dict[type[Layer], Any] = {
 
 
 def own_class_of(kind: type[Layer]) -> type[OwnLayer] | None:
-    """The class of one's own that stands for a kind of the core; None for a kind with weights."""
+    """The custom class that stands for a kind of the core; None for a kind with weights."""
     if kind.parameter_names or kind.state_names:
         return None
     if kind not in _CLASSES:

@@ -180,7 +180,10 @@ class Discretization(Preprocessing):
         return config
 
     def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
-        """Take the boundaries from the quantiles of numbers."""
+        """Take the boundaries from the quantiles of numbers, all at once.
+
+        `batch_size` and `steps` are Keras's, without effect.
+        """
         if self.num_bins is None:
             raise ValueError("Discretization: adapt: found bin_boundaries, wanted num_bins")
         refuse_masked("Discretization: adapt", data)

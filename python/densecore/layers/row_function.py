@@ -1,4 +1,4 @@
-"""A layer of what functions that the core does not know make of symbols."""
+"""A layer that computes functions of symbols in Python, which the core does not know."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -53,5 +53,5 @@ class RowFunction(Layer):
         """Raises: a file holds no Python functions."""
         raise TypeError(
             f"found {self._what} of symbols, a Python function which a file cannot hold; wanted it "
-            "in the call of a layer of one's own, which custom_objects make known"
+            "in the call of a custom layer, which custom_objects make known"
         )

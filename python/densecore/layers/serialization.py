@@ -1,4 +1,4 @@
-"""Layers from what `Layer.get_config` says of them."""
+"""Layers from their configurations."""
 
 import re
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from .._base import checks
 from .._base.lookup import unknown
 from .._base.registry import get_registered_object
 from .base import Layer
+from .composed import Composed
 from .symbols import Symbol
 
 
@@ -22,6 +23,15 @@ def classes() -> dict[str, type[Layer]]:
         if public and not kind._is_own:
             known[kind.__name__] = kind
     return dict(sorted(known.items()))
+
+
+def _composed(kind: Any) -> Any:
+    """The class of that name which is written with a `call`, of the library's; else None."""
+    pending = list(Composed.__subclasses__())
+    for cls in pending:
+        pending += cls.__subclasses__()
+    named = {cls.__name__: cls for cls in pending if cls.__module__.startswith(__package__)}
+    return named.get(kind)
 
 
 def serialize(layer: Layer) -> dict[str, Any]:
@@ -43,7 +53,7 @@ def keras_form(entry: Mapping[str, Any]) -> dict[str, Any]:
     ----------
     entry : dict
     """
-    if set(entry) == {"class", "config"}:  # a class of one's own
+    if set(entry) == {"class", "config"}:  # a custom class
         return {"class_name": entry["class"], "config": entry["config"]}
     arguments = {key: value for key, value in entry.items() if key != "class"}
     return {"class_name": entry["class"], "config": arguments}
@@ -74,7 +84,7 @@ def deserialize(config: dict[str, Any]) -> Layer:
         raise TypeError(f"layer: found {checks.shown(config)}, wanted a dictionary")
     config = flat_form(config)
     kind = config.get("class")
-    own = get_registered_object(kind) if isinstance(kind, str) else None
+    own = get_registered_object(kind) or _composed(kind) if isinstance(kind, str) else None
     if isinstance(own, type) and issubclass(own, Layer):
         layer: Layer = own.from_config(config["config"])
     else:

@@ -15,12 +15,17 @@ from .symbols import Symbol
 class Identity(Layer):
     """x as it is."""
 
+    _keeps_mask: ClassVar[bool | None] = True
+
     def _plan(self, plan: Plan) -> None:
         plan.close()
 
 
 class Flatten(Layer):
-    """Rows of several dimensions, such as images, become vectors."""
+    """Rows of several dimensions, such as images, become vectors, in the order of NumPy's `ravel`.
+
+    `data_format` is Keras's, without effect.
+    """
 
     def __init__(self, data_format: None = None, **general: Any) -> None:
         super().__init__(data_format=data_format, **general)

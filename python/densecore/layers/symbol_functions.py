@@ -281,7 +281,7 @@ def _normal_distribution(x: Array) -> Array:
 
 
 def noise(shape: Any, mean: float, stddev: float, uniform: bool = False) -> Any:
-    """Normal noise for each row of what is being described, of shape (None, units).
+    """Normal noise for each row of the layer that is being described, of shape (None, units).
 
     Raises
     ------
@@ -304,7 +304,7 @@ def noise(shape: Any, mean: float, stddev: float, uniform: bool = False) -> Any:
 
 
 def zero_rows(shape: Any) -> Any:
-    """Zeros of shape (None, ...) for the rows of what is being described.
+    """Zeros of shape (None, ...) for the rows of the layer that is being described.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Losses of symbols: what ``losses.MeanSquaredError()(x, y)`` is in a `call`."""
+"""Losses of symbols, such as ``losses.MeanSquaredError()(x, y)`` in a `call`."""
 
 from typing import Any
 

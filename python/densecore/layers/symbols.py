@@ -1,4 +1,4 @@
-"""Symbols: what layers take and give while a model is described, before there are numbers."""
+"""Symbols: the inputs and outputs of layers while a model is described, before data are there."""
 
 import itertools
 import operator
@@ -26,7 +26,7 @@ _FUNCTIONS = frozenset(
 
 
 class Symbol(NDArrayOperatorsMixin):
-    """An input of a model, or what a layer makes of one: a shape, and where it comes from.
+    """An input of a model, or the output of a layer: its shape, and the call that it comes from.
 
     Layers that are called with symbols return symbols; ``Model(inputs, outputs)`` makes a model of
     them. Keras calls it a KerasTensor.
@@ -44,7 +44,7 @@ class Symbol(NDArrayOperatorsMixin):
     operators: ClassVar[dict[str, Any]] = {}
 
     _node: "Node | None" = None  # of an input: None
-    #: Whether it is what Python computes of others; functions of it are, too.
+    #: Whether Python computes it from other symbols, and therefore also functions of it.
     _in_python: ClassVar[bool] = False
     #: For functions of other modules, which do not know this one.
     _known_or_computed: ClassVar[Any]
@@ -211,8 +211,7 @@ class WhenTrained:
 
 
 class CallError(TypeError):
-    """A layer of one's own does what no graph can hold; what it says is not to be tried again with
-    arrays."""
+    """A custom layer does something that no graph can hold; a call with arrays would not help."""
 
 
 class ConditionError(CallError):
@@ -231,7 +230,7 @@ class Node:
     layer : Layer
     inputs, outputs : list of Symbol
     form : Form or None
-        How a layer of one's own was called, if not with its inputs alone.
+        How a custom layer was called, if not with its inputs alone.
     number : int
         Larger than those of earlier calls.
     """
@@ -249,7 +248,7 @@ class Node:
 
 
 def is_keras_tensor(x: Any) -> bool:
-    """Whether x is a symbol: an `Input`, or what a layer returns for one."""
+    """Whether x is a symbol: an `Input`, or the result of a layer that was called with one."""
     return isinstance(x, Symbol)
 
 

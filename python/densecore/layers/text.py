@@ -106,6 +106,12 @@ class TextVectorization(Preprocessing):
     def set_vocabulary(self, vocabulary: Iterable[str], idf_weights: Any = None) -> None:
         """Take words in their order; the special ones may stand first.
 
+        Parameters
+        ----------
+        vocabulary : iterable of str
+        idf_weights : sequence of float, optional
+            The inverse document frequency of each word, which "tf_idf" needs.
+
         Raises
         ------
         ValueError
@@ -124,7 +130,10 @@ class TextVectorization(Preprocessing):
             self._idf = weights[len(weights) - count :]
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
-        """The words in the order of their numbers."""
+        """The words in the order of their numbers, with or without the special ones.
+
+        `include_special_tokens` is true by default.
+        """
         return list(self._lookup.get_vocabulary(include_special_tokens))
 
     def vocabulary_size(self) -> int:
@@ -132,7 +141,10 @@ class TextVectorization(Preprocessing):
         return self._lookup.vocabulary_size()
 
     def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
-        """Take the words of texts: the more frequent first, of equal ones the larger one."""
+        """Take the words of texts: the more frequent first, of equal ones the larger one.
+
+        `batch_size` and `steps` are Keras's, without effect.
+        """
         texts = self._texts(data)
         tokens = [self._tokens(text) for text in texts]
         self._lookup.adapt([token for of_text in tokens for token in of_text] or [""])

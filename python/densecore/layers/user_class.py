@@ -94,7 +94,7 @@ class UserClass:
     add_variable = add_weight
 
     def add_loss(self, *losses: Any) -> None:
-        """Let the loss of a batch grow by what a number of the batch is; within `call` only.
+        """Add a number of the batch to its loss; within `call` only.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ class UserClass:
         return found
 
     def _build_by_user(self, form: Form, symbols: list[Any]) -> None:
-        """Call `build`, where other layers' kernels are what they are in `call`: not made yet."""
+        """Call `build`; other layers' kernels are not made yet in it, as in `call`."""
         before = len(self._own_weights())
         described_layers, DESCRIBED.layers = DESCRIBED.layers, []  # its random numbers are numbers
         try:

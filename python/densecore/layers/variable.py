@@ -1,4 +1,4 @@
-"""Arrays that programs make by themselves, and layers of one's own may have."""
+"""Arrays that programs make by themselves, and custom layers may have."""
 
 from typing import Any
 
@@ -10,12 +10,14 @@ from .weight import Weight
 
 
 class Variable(Weight):
-    """An array with Keras's methods of variables; as an attribute of a layer of one's own a weight.
+    """An array with Keras's methods of variables; as an attribute of a custom layer a weight.
 
     Parameters
     ----------
     initializer : array_like, or str or callable with a `shape`, optional
-        The first numbers; also under the name ``initial_value``, which is the default.
+        The first numbers.
+    initial_value
+        Another name of `initializer`.
     shape : tuple of int, optional
     dtype : str, optional
         Without effect in a layer: the model has one.

@@ -1,4 +1,4 @@
-"""Weights that a layer of one's own makes, and what its operations with symbols are in the core."""
+"""Weights that a custom layer makes, and the core's layers that its operations with them become."""
 
 import math
 import operator
@@ -25,7 +25,7 @@ _KNOWN = (
 
 
 class Described(threading.local):
-    """The layers of one's own that this thread describes at the moment, the innermost last.
+    """The custom layers that this thread describes at the moment, the innermost last.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ DESCRIBED = Described()
 
 
 class Zeros(FixedProduct):
-    """One zero for each row: what a weight that stands by itself is a dense layer of."""
+    """One zero for each row: a weight by itself is the bias of a dense layer of it."""
 
     def _output_row(self, row: Row | None) -> Row | None:
         return (1,)
@@ -54,7 +54,7 @@ class Zeros(FixedProduct):
 
 
 def zero() -> Symbol:
-    """A zero for each row of what is being described."""
+    """A zero for each row of the layer that is being described."""
     anchor, zeros = DESCRIBED.anchors[-1]
     if not zeros:
         zeros.append(Zeros()(anchor))
@@ -186,7 +186,7 @@ class Weight(NDArrayOperatorsMixin):
         if DESCRIBED.anchors:
             raise CallError(
                 f"weight {self.name}: found an assignment in a call that is a part of a model, "
-                "which the core computes; wanted it in a callback, or in a loop of one's own"
+                "which the core computes; wanted it in a callback, or in a custom loop"
             )
         self.value.assign(value)
         return self

@@ -101,7 +101,7 @@ class WholeFunction:
 
 
 def penalise(plan: Plan, penalty: Callable[[Any], Any]) -> None:
-    """Let the loss grow by a function of what is here, divided by the number of rows."""
+    """Add a function of the present outputs to the loss, divided by the number of rows."""
     here = plan.here
     plan.close()
 

@@ -67,7 +67,7 @@ class Loss(Fixed):
         An unknown reduction, or an option that is no number or out of its range.
     """
 
-    #: The loss that the core is compiled with: for a class of one's own, one with its kind of
+    #: The loss that the core is compiled with: for a custom class, one with its kind of
     #: targets.
     kind: ClassVar[str] = "mean_squared_error"
     #: Whether `call` is a user's, in Python, whose gradient is derived.
@@ -220,7 +220,7 @@ class Loss(Fixed):
         return total / max(rows.size, 1)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The loss of every row; a class of one's own defines it.
+        """The loss of every row; a custom class defines it.
 
         Parameters
         ----------
@@ -299,7 +299,7 @@ class Loss(Fixed):
         return outputs
 
     def _rows(self, y_true: ArrayLike, y_pred: Any) -> Any:
-        """The loss of every row; within a loss of one's own, with its derivative."""
+        """The loss of every row; within a custom loss, with its derivative."""
         if isinstance(y_true, Traced):
             formula = FORMULAS.get(self.kind)
             if formula is None or any(self._options.values()):
@@ -384,7 +384,12 @@ def reduce_rows(rows: Any, weight: Any, reduction: str) -> Any:
     shape = np.shape(rows) if not isinstance(rows, Traced) else rows.shape
     factors = np.ones(shape)
     if weight is not None:
-        given = np.asarray(weight, np.float64)
+        try:
+            given = np.asarray(weight, np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"sample_weight: found {checks.shown(weight)}, wanted real numbers"
+            ) from None
         if not shape:
             factors = np.asarray(given.mean())
         elif given.ndim and given.size != shape[0]:

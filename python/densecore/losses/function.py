@@ -1,4 +1,4 @@
-"""Losses of one's own: functions and classes of Python, for what the core does not have."""
+"""Custom losses: functions and classes of Python, for what the core does not have."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,6 +9,7 @@ from .._autodiff.derive import derive
 from .._base.dtypes import Array
 from .._base.registry import get_registered_name, get_registered_object
 from .base import Loss, reduce_rows
+from .in_python import IN_PYTHON
 from .registry import LossFunction
 
 Function = Callable[[Array, Array], Any]
@@ -217,9 +218,9 @@ class CallableLoss(Loss):
 
 
 def custom_loss(loss: Any) -> CallableLoss | None:
-    """The loss that a function, a class or an object of one's own is; None for any other."""
+    """The loss that a custom function, class or object is; None for any other."""
     if isinstance(loss, str):
-        loss = get_registered_object(loss)
+        loss = get_registered_object(loss) or IN_PYTHON.get(loss)
     if isinstance(loss, type) and issubclass(loss, Loss) and loss.is_own:
         loss = loss()
     if isinstance(loss, CallableLoss):
@@ -232,7 +233,7 @@ def custom_loss(loss: Any) -> CallableLoss | None:
 
 def from_names(config: Mapping[str, Any]) -> CallableLoss | None:
     """The loss that `CallableLoss.get_config` describes, if its function or class is registered."""
-    found = get_registered_object(str(config["name"]))
+    found = get_registered_object(str(config["name"])) or IN_PYTHON.get(str(config["name"]))
     if found is None:
         found = get_registered_object(str(config["name"]).rpartition(">")[2])
     if isinstance(found, type) and issubclass(found, Loss):

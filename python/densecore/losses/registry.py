@@ -2,13 +2,13 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._autodiff.traced import Traced
-from .._base.registry import Registry
+from .._base.registry import Registry, get_registered_object
 from .base import OF_VERSION_0_1, Loss
 
 
@@ -69,6 +69,17 @@ class LossFunction:
 
 
 class _Losses(Registry[Loss]):
+    #: Classes that the core does not know, by their names.
+    in_python: ClassVar[dict[str, type[Loss]]] = {}
+
+    def words(self) -> list[str]:
+        return [*super().words(), *self.in_python]
+
+    def maker(self, name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+        if isinstance(name, str) and get_registered_object(name, custom_objects) is None:
+            return self.in_python.get(name) or super().maker(name, custom_objects)
+        return super().maker(name, custom_objects)
+
     def get(self, identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Loss:
         known = identifier.name if isinstance(identifier, LossFunction) else identifier
         return super().get(known, custom_objects)
@@ -91,7 +102,7 @@ def stored_config(loss: Loss) -> dict[str, Any]:
     loss : Loss
     """
     config = loss.get_config()
-    if "reduction" in config:  # a loss of one's own has its own options
+    if "reduction" in config:  # a custom loss has its own options
         config["batch_reduction"] = config.pop("reduction")
     return config
 

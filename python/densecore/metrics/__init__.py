@@ -33,6 +33,12 @@ from .functions import (
     categorical_accuracy as categorical_accuracy,
 )
 from .functions import (
+    concordance_correlation as concordance_correlation,
+)
+from .functions import (
+    pearson_correlation as pearson_correlation,
+)
+from .functions import (
     sparse_categorical_accuracy as sparse_categorical_accuracy,
 )
 from .functions import (
@@ -54,7 +60,7 @@ for _name, _function in vars(_all_losses).items():
 LogCoshError = globals()["LogCosh"]
 METRICS.collect(globals(), lambda cls: "" if cls is MeanMetricWrapper else cls.kind)
 # A loss's other words are the metric's, too.
-METRICS.alias({word: LOSSES.canonical(word) or "" for word in LOSSES.words()})
+METRICS.alias({word: name for word in LOSSES.words() if (name := LOSSES.canonical(word))})
 METRICS.alias(
     {
         "acc": "accuracy",

@@ -12,7 +12,10 @@ from .base import Description, Metric, matched, weights
 
 
 class OfAllRows(Metric):
-    """Base class: `_value` of all rows of an epoch, an evaluation, or since the last reset."""
+    """Base class: `_value` of all rows of an epoch, an evaluation, or since the last reset.
+
+    `name` and `dtype` are as for `Metric`; `options` are those of the metric.
+    """
 
     def __init__(self, name: str | None = None, dtype: str | None = None, **options: Any) -> None:
         super().__init__(name, dtype, **options)
@@ -149,7 +152,10 @@ class PrecisionAtRecall(_BestPoint):
 
 
 class RecallAtPrecision(_BestPoint):
-    """The best recall where the precision is at least a value; parameters likewise."""
+    """The best recall where the precision is at least `precision`.
+
+    `num_thresholds`, `class_id` and `name` are as for `PrecisionAtRecall`.
+    """
 
     kind = "recall_at_precision"
     _wanted, _limited = "recall", "precision"
@@ -160,7 +166,10 @@ class RecallAtPrecision(_BestPoint):
 
 
 class SensitivityAtSpecificity(_BestPoint):
-    """The best sensitivity where the specificity is at least a value; parameters likewise."""
+    """The best sensitivity where the specificity is at least `specificity`.
+
+    `num_thresholds`, `class_id` and `name` are as for `PrecisionAtRecall`.
+    """
 
     kind = "sensitivity_at_specificity"
     _wanted, _limited = "sensitivity", "specificity"
@@ -171,7 +180,10 @@ class SensitivityAtSpecificity(_BestPoint):
 
 
 class SpecificityAtSensitivity(_BestPoint):
-    """The best specificity where the sensitivity is at least a value; parameters likewise."""
+    """The best specificity where the sensitivity is at least `sensitivity`.
+
+    `num_thresholds`, `class_id` and `name` are as for `PrecisionAtRecall`.
+    """
 
     kind = "specificity_at_sensitivity"
     _wanted, _limited = "specificity", "sensitivity"
@@ -186,8 +198,8 @@ class FBetaScore(OfAllRows):
 
     Parameters
     ----------
-    average : {"macro", "micro", "weighted"}, default "macro"
-        As of `F1Score`. None, a score per class, is taken for "macro".
+    average : {"macro", "micro", "weighted"}, optional
+        As for `F1Score`; by default "macro".
     beta : float, default 1.0
         Above 1 recall counts for more.
     threshold : float, optional
@@ -285,7 +297,10 @@ class IoU(OfAllRows):
         )
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add some rows, of class numbers or of a number per class; of any shape."""
+        """Add some rows, of class numbers or of a number per class; of any shape.
+
+        `sample_weight` has an entry for each number.
+        """
         given, said = np.asarray(y_true, np.float64), np.asarray(y_pred, np.float64)
         weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
         self._rows.append((given, said, weight))
@@ -324,7 +339,7 @@ class IoU(OfAllRows):
 
 
 class MeanIoU(IoU):
-    """`IoU` of all classes."""
+    """`IoU` of all classes; `name` and others as there."""
 
     kind = "mean_io_u"
     _fixed = ("target_class_ids",)
@@ -334,7 +349,7 @@ class MeanIoU(IoU):
 
 
 class OneHotIoU(IoU):
-    """`IoU` of targets with a number per class."""
+    """`IoU` of targets with a number per class; `name` and others as there."""
 
     kind = "one_hot_io_u"
 

@@ -99,7 +99,7 @@ class Metric:
         name: str | None = None,
         **others: Any,
     ) -> Variable:
-        """A number or an array that a metric of one's own keeps between batches.
+        """A number or an array that a custom metric keeps between batches.
 
         Parameters
         ----------

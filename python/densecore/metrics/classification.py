@@ -78,7 +78,10 @@ class SparseCategoricalAccuracy(Metric):
 
 
 class TopKCategoricalAccuracy(Metric):
-    """The share of rows whose class has fewer than k larger outputs than its own."""
+    """The share of rows whose class has fewer than k larger outputs than its own.
+
+    `name` is that of reports, by default the kind with Keras's spelling.
+    """
 
     kind = "top_k_categorical_accuracy"
 

@@ -118,3 +118,41 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> A
     k = checks.integer("k", k, 1)
     targets, outputs = _arrays(y_true, y_pred, labels=True)
     return _in_top_k(outputs, targets, k)
+
+
+def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
+    """The correlation of a row's outputs with its targets.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like (rows, outputs)
+    axis : int, default -1
+
+    Returns
+    -------
+    ndarray (rows,)
+    """
+    targets, outputs = _arrays(y_true, y_pred)
+    y = targets - targets.mean(axis=axis, keepdims=True)
+    a = outputs - outputs.mean(axis=axis, keepdims=True)
+    size = np.sqrt((y * y).sum(axis=axis) * (a * a).sum(axis=axis))
+    return np.asarray((y * a).sum(axis=axis) / np.maximum(size, 1e-12))
+
+
+def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
+    """2 cov(y, a) / (var y + var a + (mean y - mean a)²) of each row.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like (rows, outputs)
+    axis : int, default -1
+
+    Returns
+    -------
+    ndarray (rows,)
+    """
+    targets, outputs = _arrays(y_true, y_pred)
+    y, a = targets.mean(axis=axis, keepdims=True), outputs.mean(axis=axis, keepdims=True)
+    shared = ((targets - y) * (outputs - a)).mean(axis=axis)
+    apart = np.squeeze(np.square(y - a), axis=axis)
+    return np.asarray(2 * shared / (targets.var(axis=axis) + outputs.var(axis=axis) + apart + 1e-7))

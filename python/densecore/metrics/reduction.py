@@ -11,7 +11,7 @@ from .base import Description, Metric
 
 
 class Sum(Metric):
-    """The (weighted) sum of values, for a loop of one's own; `compile` does not take it.
+    """The (weighted) sum of values, for a custom loop; `compile` does not take it.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Sum(Metric):
 
 
 class Mean(Sum):
-    """The (weighted) mean of values, for a loop of one's own; `compile` does not take it.
+    """The (weighted) mean of values, for a custom loop; `compile` does not take it.
 
     Parameters as for `Sum`; by default its name is ``"mean"``.
 

@@ -1,4 +1,4 @@
-"""The loss of a model that is trained by what its layers add to the loss, and nothing else."""
+"""The loss of a model that is compiled without one: the terms that its layers add."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from .._data.row_sources import Rows
 
 
 class AddedOnly(losses.MeanSquaredError):
-    """A loss of 0: what `compile` makes of none where `add_loss` is called.
+    """A loss of 0, for `compile` without a loss where layers call `add_loss`.
 
     To the core it is a loss whose rows weigh nothing.
     """

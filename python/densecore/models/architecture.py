@@ -19,10 +19,9 @@ MAX_LAYERS = 1000  # as the core
 class Architecture:
     """The layers of a model.
 
-    How they are connected is the business of the classes that derive from this one: they fill
-    `_layers`, and say by `_plan` what the layers are in the core. Methods that they must have
-    raise here, and are not abstract: type checkers would refuse ``Model(inputs, outputs)``, which
-    makes one of these classes.
+    Classes that derive from this one connect them: they fill `_layers`, and `_plan` describes the
+    layers for the core. The methods that they must override raise here. They are not abstract:
+    type checkers would refuse ``Model(inputs, outputs)``, which makes one of these classes.
     """
 
     #: The name of a model that is given none.
@@ -186,7 +185,7 @@ class Architecture:
         return {"class": "Sequential", **kept}
 
     def _ordered_inputs(self, inputs: Any) -> list[Any]:
-        """The parts of what the model is called with, in the order of its inputs."""
+        """The parts of a call's inputs, in the order of the model's."""
         return leaves(inputs)
 
     #: What a call returns, with anything in place of the outputs.
@@ -194,7 +193,7 @@ class Architecture:
 
     @property
     def _is_stack(self) -> bool:
-        """Whether each layer takes what the one before it puts out, and nothing else."""
+        """Whether each layer takes the output of the layer before it, and nothing else."""
         return True
 
     @property
@@ -215,12 +214,12 @@ class Architecture:
 
     @property
     def input(self) -> Any:
-        """The symbol of the input, or what the model was made of when it has several."""
+        """The symbol of the input; of several, the structure that the model was made with."""
         return self._connect()[0][0]
 
     @property
     def output(self) -> Any:
-        """The symbol of the output, or what the model was made of when it has several."""
+        """The symbol of the output; of several, the structure that the model was made with."""
         return self._connect()[1][0]
 
     @property

@@ -1,24 +1,20 @@
-"""A model with its loss, optimizer and metrics, and its data as these want them."""
+"""A model with its loss, optimizer and metrics."""
 
-import math
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-import numpy as np
-
 from .. import losses, metrics, optimizers
 from .._base import checks
 from .._base.overriding import overridden
-from .._data.dataset import Data, prepare
-from .._data.matching import matched
-from .._data.row_sources import Rows
+from .._data.dataset import Data
 from ..callbacks.history import History
 from ..losses.function import CallableLoss, Function, custom_loss
 from ..metrics import get_all
 from .added_only import AddedOnly
-from .free_metrics import FreeRunningMetrics, are_free
+from .batch_data import data_of
+from .free_metrics import FreeRunningMetrics
 from .heads import HeadsLoss, HeadsRunningMetrics, heads_of
 from .own_steps import ModelLoss, OwnRunningMetrics, loss_of_model, trackers
 from .vectors import VectorsLoss, needs_vectors, take_rows
@@ -115,7 +111,7 @@ class Compiled(Weights):
         if isinstance(chosen, ModelLoss):
             chosen.suit([*get_all("metrics", metrics), *get_all("metrics", weighted_metrics)])
         network = self._network_or_none
-        # Other threads neither train with one half of what is chosen, nor choose at the same time.
+        # Other threads must neither train with half of the new settings, nor compile at this time.
         with nullcontext() if network is None else network.reserved():
             self._choose(
                 optimizers.get(optimizer),
@@ -167,7 +163,7 @@ class Compiled(Weights):
 
     @property
     def _adds_to_loss(self) -> bool:
-        """Whether a layer of one's own, or the model itself, adds to the loss."""
+        """Whether a custom layer, or the model itself, adds to the loss."""
         return any(layer._adds_to_loss for layer in self._all_layers())
 
     @property
@@ -320,60 +316,18 @@ class Compiled(Weights):
                 self._build_network()
 
     def _data(
-        self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        class_weight: Mapping[int, float] | None = None,
+        some: bool = False,
     ) -> Data:
-        """Given data as the core wants it; builds the model for it when that is still to do."""
-        loss = self._compiled_loss()
-        new = self._input_row is None
-        try:
-            self._build_for(x)
-            loss = self._compiled_loss()
-            rows = self._rows(x)
-            if isinstance(loss, HeadsLoss):
-                return self._data_of_heads(loss, rows, y, sample_weight, class_weight)
-            if isinstance(loss, AddedOnly):
-                return loss.data(rows, self._outputs, self._dtype)
-            if isinstance(loss, ModelLoss):
-                y = loss.prepared(y, len(rows))
-            y, sample_weight = self._only_array(y), self._only_array(sample_weight)
-            columns = self._own_columns(y, len(rows))
-            return prepare(
-                rows,
-                y,
-                sample_weight,
-                class_weight,
-                dtype=self._dtype,
-                outputs=columns or loss.target_columns(self._outputs),
-                sparse=loss.sparse,
-            )
-        except (TypeError, ValueError):
-            if new:  # data that were refused do not decide what the model is
-                self._forget_inputs()
-            raise
+        """Given data as the core takes them; builds the model for them if it has no network yet.
 
-    def _data_of_heads(
-        self, loss: HeadsLoss, x: Rows, y: Any, sample_weight: Any, class_weight: Any
-    ) -> Data:
-        if class_weight is not None:
-            raise ValueError(
-                "class_weight: found one for a model of several outputs, wanted sample_weight"
-            )
-        if y is None:
-            raise ValueError("y: found None, wanted the targets")
-        if len(x) == 0:
-            raise ValueError("x: found no rows, wanted at least one")
-        names = [head.name for head in loss.trained]
-        structure = self._output_structure
-        if isinstance(y, Mapping):  # those of outputs without a loss may be there, too
-            every = [head.name for head in loss.heads]
-            y = {key: part for key, part in y.items() if key in names or key not in every}
-        elif isinstance(y, list | tuple) and len(y) == len(loss.heads) > len(names):
-            y = [part for head, part in zip(loss.heads, y, strict=True) if head.loss is not None]
-        parts = matched("y", y, structure if len(names) == len(loss.heads) else 0, names)
-        targets = loss.targets(parts, self._dtype, len(x))
-        if loss._changed:
-            self._network_changed()
-        return Data(x, targets, loss.weights(sample_weight, self._dtype, len(x)))
+        With `some` these are some of the rows, whose weights may all be 0.
+        """
+        return data_of(self, x, y, sample_weight, class_weight, some)
 
     def _running_metrics(self) -> Any:
         """New running loss and metrics, for a loop over batches."""
@@ -425,43 +379,6 @@ class Compiled(Weights):
         if isinstance(given, list | tuple) and len(given) == 1 and isinstance(given[0], of):
             return given[0]
         return given
-
-    def _only_array(self, given: Any) -> Any:
-        """As `_only`, of data: a list of one number is a row, no list of one output."""
-        if given is None or type(given) is np.ndarray:  # as most are, and asking for others is slow
-            return given
-        found = self._only(given)
-        if isinstance(given, Mapping) or getattr(found, "ndim", 0) > 0:
-            return found
-        return given
-
-    def _own_columns(self, y: Any, rows: int) -> int | None:
-        """The columns of targets of a loss in Python, which takes any; None for other losses."""
-        loss = self._compiled_loss()
-        if not isinstance(loss, CallableLoss):
-            return None
-        outputs = self._outputs
-        if loss.take_targets(y, rows, outputs):
-            self._network_changed()
-        shape = np.shape(y)
-        columns = 1 if len(shape) < 2 else math.prod(shape[1:])
-        if isinstance(loss, ModelLoss) and loss.given is not None and loss.given.in_core:
-            return None
-        if isinstance(loss, VectorsLoss):
-            return columns
-        usual = loss.sparse or columns == outputs or (len(shape) < 2 and not loss._flat)
-        free = not usual and are_free(self._compiled_metrics)
-        if self._compiled_metrics and free != self._free_metrics:
-            self._free_metrics = free
-            self._network_changed()
-        if usual:
-            return None
-        if self._compiled_metrics and not free:
-            raise ValueError(
-                f"y: found shape {shape}, wanted {(rows, outputs)}: metrics compare targets with "
-                "outputs (y may have any columns where the loss and all metrics are one's own)"
-            )
-        return columns
 
     @property
     def _trains_in_core(self) -> bool:

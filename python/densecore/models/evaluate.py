@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._base import checks
+from .._base.dtypes import Array
 from .._base.warn import warn
 from .._data.batches import Arrays, Indexed, Source, Stream, are_batches, parts_of, source_of
 from .._data.dataset import Data
-from .._data.row_sources import part, take
+from .._data.row_sources import Rows, part, take
 from ..callbacks.base import Callback, CallbackList
 from ..callbacks.progress import check_verbose, shown
 from ..losses.function import CallableLoss
@@ -141,6 +142,7 @@ def predict(
     size = min(checks.optional("batch_size", batch_size) or 32, 2**62)
     start = time.perf_counter()
     parts: Any
+    whole: Rows | None = None
     if are_batches(x):
         refuse_with_batches(batch_size=batch_size)
         parts = (item if hasattr(item, "shape") else parts_of(item)[0] for item in _items(x))
@@ -151,12 +153,30 @@ def predict(
         parts = (take(whole, slice(begin, begin + size)) for begin in range(0, len(whole), size))
         total = -(-len(whole) // size) if steps is None else steps
     listeners = CallbackList(callbacks, model, verbose=verbose, epochs=1, steps=total)
+    try:
+        result = _predicted(model, whole, parts, steps, size, listeners)
+    finally:
+        listeners.release()
+    result = model._shaped(result)
+    if verbose != 0:
+        print(f"{len(result):,} rows - {time.perf_counter() - start:.1f}s")
+    return result
+
+
+def _predicted(
+    model: "Model",
+    whole: Rows | None,
+    parts: Iterable[Any],
+    steps: int | None,
+    size: int,
+    listeners: CallbackList,
+) -> Array:
+    """The outputs of all rows: of `whole` at once if that may be, else part by part."""
     watched = listeners.listens_to_batches("predict")
     listeners.on_predict_begin({})
-    if not are_batches(x) and not watched:
-        result = model._network.predict(
-            whole if steps is None else part(whole, 0, min(steps * size, len(whole))), None
-        )
+    if whole is not None and not watched:
+        rows = whole if steps is None else part(whole, 0, min(steps * size, len(whole)))
+        result = model._network.predict(rows, None)
     else:
         outputs = []
         for step, piece in enumerate(parts):
@@ -169,15 +189,11 @@ def predict(
             outputs.append(model._network.predict(batch, None))
             if watched:
                 listeners.on_predict_batch_end(step, {"outputs": outputs[-1]})
-        if not outputs and are_batches(x):
+        if not outputs and whole is None:
             raise ValueError("predict: found no batches, wanted at least one")
         empty = [np.empty((0, model._outputs), model._dtype)]
         result = np.concatenate(outputs or empty)
     listeners.on_predict_end({})
-    listeners.release()
-    result = model._shaped(result)
-    if verbose != 0:
-        print(f"{len(result):,} rows - {time.perf_counter() - start:.1f}s")
     return result
 
 
@@ -212,10 +228,13 @@ def batches_of(
     return source
 
 
-def validation_source(model: "Model", given: Any, size: int, steps: int | None) -> Source:
-    """The source for `fit`'s `validation_data`."""
+def validation_source(
+    model: "Model", given: Any, size: int, steps: int | None, prepare: Prepare | None = None
+) -> Source:
+    """The source for `fit`'s `validation_data`; `prepare` converts it as `Compiled._data` does."""
+    prepare = prepare or model._data
     if are_batches(given) and not isinstance(given, tuple):
-        return batches_of(model, given, False, steps, None)
+        return batches_of(model, given, False, steps, None, prepare)
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError(
             f"validation_data: found {checks.shown(given)}, wanted (x, y) or (x, y, "
@@ -223,7 +242,7 @@ def validation_source(model: "Model", given: Any, size: int, steps: int | None) 
         )
     x, y, weight = [*given, None][:3]
     try:
-        return Arrays(model._data(x, y, weight), size, False, steps)
+        return Arrays(prepare(x, y, weight, None), size, False, steps)
     except (TypeError, ValueError) as error:
         raise checks.prefixed("validation_data", error) from None
 

@@ -202,13 +202,15 @@ def sources_of(
                 _, unweighted = plain.split(arguments.validation_split)
                 held_out = held_out._replace(weight=unweighted.weight)
             validation = Arrays(held_out, validation_size, False, arguments.validation_steps)
-        source = Arrays(training, size, arguments.shuffle, arguments.steps_per_epoch)
+        # Ranks may have parts of the rows: how many batches there are, they find out together.
+        steps = arguments.steps_per_epoch if arguments.comm is None else None
+        source = Arrays(training, size, arguments.shuffle, steps)
         source.order = arguments.row_order
     if isinstance(source, Passes):
         source.began = model._network.epochs
     if arguments.validation_data is not None:
         validation = validation_source(
-            model, arguments.validation_data, validation_size, arguments.validation_steps
+            model, arguments.validation_data, validation_size, arguments.validation_steps, prepare
         )
     return source, validation
 

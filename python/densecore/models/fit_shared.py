@@ -19,6 +19,7 @@ from ..distributed.group import Group, group_of
 from .evaluate import refuse_with_batches, validation_source
 from .fit import FitArguments, begin, listeners_of, params_of, sources_of
 from .shared_rows import (
+    ONLY_ZEROS,
     AllRows,
     OwnBatches,
     OwnRows,
@@ -53,14 +54,20 @@ def fit(model: "Model", arguments: FitArguments) -> History:
     group.agree({"x": "Shards" if shards else "rows"})
     if shards:
         return _fit_shards(model, arguments, group)
-    sources = group.together(lambda: _sources(model, arguments, group))
-    _agree_on_batches(group, arguments, sources)
-    sharing = Sharing(model, group, _settings(model, arguments, sources))
+    sources = group.together(lambda: _sources(model, arguments))
+    group.agree({"x": _kind(sources[0])})
+    sharing = Sharing(model, group, _settings(arguments, sources))
     source, validation = sources
     rows: SharedRows
     if isinstance(source, Arrays):
+        there, weight = len(source.data.y) > 0, source.data.weight
+        counting = there and (weight is None or weight.any())
+        with_rows, with_weights = group.vector(float(there), float(counting)).sum(axis=0)
+        if with_rows > 0 and with_weights == 0:
+            raise ValueError(ONLY_ZEROS)
         same = _rows_are_the_same(source.data, group)
-        rows = (AllRows if same else OwnRows)(source, sharing.network, group, chunks)
+        kind = AllRows if same else OwnRows
+        rows = kind(source, sharing.network, group, chunks, arguments.steps_per_epoch)
         if arguments.same_rows and not same:
             raise ValueError(OTHER_ROWS)
         _check_size(group, source, rows)
@@ -80,7 +87,8 @@ def _fit_shards(model: "Model", arguments: FitArguments, group: Group) -> Histor
             solver=arguments.solver,
             steps_per_epoch=arguments.steps_per_epoch,
         )
-        model._data(*shards.first(), arguments.class_weight)  # builds, and refuses early
+        # Builds, and refuses early.
+        model._data(*shards.as_given(shards.first()), arguments.class_weight, True)
         size = arguments.rows_per_step
         rows = ShardRows(model, shards, group, min(size, shards.rows), bool(arguments.shuffle),
                          arguments.class_weight)  # fmt: skip
@@ -91,11 +99,12 @@ def _fit_shards(model: "Model", arguments: FitArguments, group: Group) -> Histor
                 arguments.validation_data,
                 arguments.validation_batch_size or size,
                 arguments.validation_steps,
+                lambda *given: rows_of(model, *given),
             )
         return validation, rows
 
     validation, rows = group.together(prepare)
-    settings = _settings(model, arguments, (None, validation))
+    settings = _settings(arguments, (None, validation))
     settings |= {"batch_size": arguments.rows_per_step, **shards.description()}
     sharing = Sharing(model, group, settings)
     if min(arguments.rows_per_step, shards.rows) < group.size:
@@ -103,19 +112,13 @@ def _fit_shards(model: "Model", arguments: FitArguments, group: Group) -> Histor
     return _train(model, arguments, sharing, rows, validation)
 
 
-def _sources(model: "Model", arguments: FitArguments, group: Group) -> tuple[Source, Source | None]:
+def _sources(model: "Model", arguments: FitArguments) -> tuple[Source, Source | None]:
     if arguments.solver is not None:
         method = solvers.get(arguments.solver)
         solvers.check_layers(method, model._compiled_loss(), model._all_layers())
         # All rows are one batch.
         arguments.batch_size, arguments.shuffle = 2**62, False
     return sources_of(model, arguments, lambda *given: rows_of(model, *given))
-
-
-def _agree_on_batches(
-    group: Group, arguments: FitArguments, sources: tuple[Source, Source | None]
-) -> None:
-    group.agree({"x": _kind(sources[0])})
 
 
 def _kind(source: Source) -> str:
@@ -158,12 +161,12 @@ def shared_network(
     if not same_everywhere(data, group):
         raise ValueError(OTHER_ROWS)
     source = Arrays(data, 2**62, False, None)
-    (step,) = AllRows(source, sharing.network, group, None).epoch(0, 0)
+    (step,) = AllRows(source, sharing.network, group, None, None).epoch(0, 0)
     return SharedNetwork(sharing, step), Data(*step.batch)
 
 
 def _settings(
-    model: "Model", arguments: FitArguments, sources: tuple[Source | None, Source | None]
+    arguments: FitArguments, sources: tuple[Source | None, Source | None]
 ) -> dict[str, Any]:
     """The arguments of `fit` that must be the same on all ranks."""
     source, validation = sources
@@ -204,10 +207,14 @@ def _too_few(what: str, size: int, group: Group) -> str:
     )
 
 
-def _differs(validation: Source | None, group: Group) -> bool:
+def _differs(given: Any, validation: Source | None, group: Group) -> bool:
     """Whether each rank validates on rows of its own. Batches are not compared, so they count as
-    each rank's own."""
+    each rank's own; files are those of all."""
     if validation is None or group.size == 1:
+        return False
+    if group.total(float(not isinstance(given, Shards))) == 0:
+        group.agree({f"validation_data: {name}": value
+                     for name, value in given.description().items()})  # fmt: skip
         return False
     return not (isinstance(validation, Arrays) and same_everywhere(validation.data, group))
 
@@ -220,7 +227,7 @@ def _train(
     validation: Source | None,
 ) -> History:
     group, network = sharing.group, sharing.network
-    own_validation = _differs(validation, group)
+    own_validation = _differs(arguments.validation_data, validation, group)
     params = params_of(
         model, arguments, rows.steps, rows.rows, rows.batch_size, validation is not None
     )
@@ -268,7 +275,7 @@ def _begin(listeners: CallbackList, history: History) -> None:
 def _go_on_as_first(
     model: "Model", every: CallbackList, history: History, sharing: Sharing
 ) -> None:
-    """Where rank 0 goes on, all do: what it has restored from a file, the others take over."""
+    """Let all ranks continue where rank 0 does: they take what it has restored from a file."""
     group = sharing.group
     if group.size == 1:
         return

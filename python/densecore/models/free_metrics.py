@@ -1,4 +1,4 @@
-"""Metrics of one's own for targets that have other columns than the outputs."""
+"""Custom metrics for targets that have other columns than the outputs."""
 
 from typing import Any
 
@@ -53,3 +53,24 @@ class FreeRunningMetrics:
             for function, weighted in zip(self._functions, self._weighted, strict=True)
         ]
         return [*self.core.results(), *found]
+
+
+def add_batch(
+    network: Any, running: Any, totals: Any, outputs: Array | None, y: Any, weight: Array | None
+) -> None:
+    """Add a batch whose loss is known by the sums of its parts.
+
+    Parameters
+    ----------
+    network : Network
+    running : RunningMetrics or FreeRunningMetrics
+    totals : tuple
+        Sums, rows, weights and penalty, as the core's `add_batch` takes them.
+    outputs : ndarray (rows, outputs), optional
+        None where there are no metrics.
+    """
+    if isinstance(running, FreeRunningMetrics):
+        if outputs is not None:
+            running.add(y, outputs, weight)
+        running, outputs, y, weight = running.core, None, None, None
+    network.add_batch(outputs, y, weight, *totals, running)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._base import core
-from .._base.dtypes import DTYPES
+from .._base.dtypes import DTYPES, Network
 from .._data.arrays import as_dtype
 from ..layers.lowering import Plan
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Frozen: TypeAlias = core.FrozenF32 | core.FrozenF64
 
 
-def freeze(inputs: int, plan: Plan, network: Any, dtype: str) -> "Frozen":
+def freeze(inputs: int, plan: Plan, network: Network, dtype: str) -> "Frozen":
     """A copy of `network`, made by `plan`, without layers that do nothing in prediction (dropout).
 
     Consecutive dense layers can then use the kernels for single rows.

@@ -30,12 +30,13 @@ class Functional(Model):
 
     Parameters
     ----------
-    inputs, outputs : Symbol, or a list, tuple or dictionary of them, also nested
-        What `Input` and layers that are called with symbols return. Inputs may be results of
-        layers: the model then begins there.
+    inputs, outputs
+        Symbols, or a list, tuple or dictionary of them, also nested: `Input`, and what layers that
+        are called with symbols return. Inputs may be results of layers: the model begins there.
     dtype, seed
         As for `Sequential`.
-    name : str, default "functional"
+    name : str, optional
+        By default "functional".
     trainable : bool, default True
 
     Attributes
@@ -112,8 +113,8 @@ class Functional(Model):
             for symbol in found:
                 if not isinstance(symbol, Symbol):
                     raise TypeError(
-                        f"{what}: found {type(symbol).__name__}, wanted what Input, or a layer "
-                        "that is called with a symbol, returns"
+                        f"{what}: found {type(symbol).__name__}, wanted a symbol: Input(...), or "
+                        "the result of a layer that is called with one"
                     )
         #: The symbols that the nodes begin and end with, and, for each of the first, an `Input`.
         self._symbols: list[Symbol] = leaves(inputs)
@@ -125,7 +126,7 @@ class Functional(Model):
         if self._output_structure == [0]:  # as Keras, which returns no list of one
             self._output_structure = 0
         #: Where each vector of a list lies among the columns; empty for other structures. Lists are
-        #: what loops of one's own pass: they are put side by side without a look at names.
+        #: what custom loops pass: they are put side by side without a look at names.
         self._output_columns = places_of(self._output_structure, self._output_rows)
         self._graph = trace(self._symbols, self._ends_of_graph, self._as_called)
         self._preparation = Preparation(self._graph, self._symbols, self._output_symbols)
@@ -154,7 +155,7 @@ class Functional(Model):
 
     @property
     def _ends_of_graph(self) -> list[Symbol]:
-        """The outputs, and what is added to the loss."""
+        """The outputs, and the terms that are added to the loss."""
         return [*self._output_symbols, *(term.symbol for term in self._added_terms)]
 
     # Shapes ---------------------------------------------------------------------------------------
@@ -202,8 +203,8 @@ class Functional(Model):
 
     @property
     def _core_rows(self) -> list[Row]:
-        """The shapes of rows of what the core takes: those of the inputs, unless layers of
-        preprocessing stand on them."""
+        """The shapes of rows of the core's inputs: the model's, or the outputs of its layers of
+        preprocessing."""
         return [symbol.row for symbol in self._preparation.symbols]
 
     @property
@@ -244,7 +245,7 @@ class Functional(Model):
         """Nothing: they do not depend on data."""
 
     def build(self, input_shape: Any = None) -> None:
-        """Nothing: a functional model is built when it is made."""
+        """Nothing, whatever `input_shape` says: a functional model is built when it is made."""
 
     def _rows_through(self, rows: list[Row]) -> list[Row]:
         if rows != self._input_rows:
@@ -261,7 +262,7 @@ class Functional(Model):
 
     @property
     def _is_stack(self) -> bool:
-        """Whether each layer takes what the one before it puts out, and nothing else."""
+        """Whether each layer takes the output of the layer before it, and nothing else."""
         before: list[Symbol] = self._symbols
         for node in self._graph.nodes:
             if len(before) != 1 or [id(symbol) for symbol in node.inputs] != [id(before[0])]:
@@ -352,7 +353,7 @@ class Functional(Model):
         return self._with_terms(plan, ends)
 
     def _with_terms(self, plan: Plan, ends: list[Source]) -> list[Source]:
-        """The sources of the outputs, after those of what is added to the loss are used up."""
+        """The sources of the outputs; the other ones, terms of the loss, are added to the plan."""
         count = len(self._output_symbols)
         for term, source in zip(self._added_terms, ends[count:], strict=True):
             plan.add_loss(source, term.factor, term.whole)

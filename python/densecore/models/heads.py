@@ -39,7 +39,7 @@ class Head:
     weight: float = 1.0
     metrics: list[Metric] = field(default_factory=list)
     weighted: list[Metric] = field(default_factory=list)
-    #: The columns of its last targets, where they are not those of its outputs: a loss of one's own
+    #: The columns of its last targets, where they are not those of its outputs: a custom loss
     #: takes any.
     own_columns: int | None = None
 
@@ -247,19 +247,21 @@ class HeadsLoss(Loss):
             begin += head.columns
         return result
 
-    def weights(self, given: Any, dtype: np.dtype[Any], rows: int) -> Array | None:
-        """Weights (rows,) for all outputs, or (heads, rows)."""
+    def weights(
+        self, given: Any, dtype: np.dtype[Any], rows: int, some: bool = False
+    ) -> Array | None:
+        """Weights (rows,) for all outputs, or (heads, rows); with `some` they may all be 0."""
         if given is None:
             return None
         names = [head.name for head in self.heads]
         in_order = isinstance(given, list | tuple) and len(given) == len(names) != rows
         if not (in_order or isinstance(given, Mapping)):
-            return as_weights(given, dtype, rows)
+            return as_weights(given, dtype, rows, some)
         parts = _by_name("sample_weight", given, names)
         whole = np.ones((len(names), rows), dtype)
         for row, part in zip(whole, parts, strict=True):
             if part is not None:
-                row[:] = as_weights(part, dtype, rows)
+                row[:] = as_weights(part, dtype, rows, some)
         return whole
 
     # Files ----------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ class LayeredNetwork(Architecture):
         self._network_or_none: Network | None = None
         self._bound: set[str] = set()  # methods that are the core's own
         self._loans: list[Loan] = []  # the layers whose weights another model owns
-        self._ends: dict[Layer, Source] = {}  # what each layer puts out, in the core
+        self._ends: dict[Layer, Source] = {}  # each layer's output in the core
         self._places: dict[Layer, list[int]] = {}
         self._constrained: list[tuple[Array, Layer, Any]] = []  # views, with their constraints
         self._penalised: list[Penalised] = []

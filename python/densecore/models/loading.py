@@ -63,6 +63,12 @@ def clone_model(model: Model, input_tensors: None = None) -> Model:
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Model:
     """The model that ``model.to_json()`` describes, with initial weights.
 
+    Parameters
+    ----------
+    json_string : str
+    custom_objects : dict, optional
+        Classes and functions of users' by their names.
+
     Raises
     ------
     ValueError
@@ -86,7 +92,7 @@ def model_from_config(
     ----------
     config : dict
     custom_objects : dict, optional
-        Losses and metrics of one's own by the names that the configuration has.
+        Custom losses and metrics by the names that the configuration has.
     """
     if not isinstance(config, Mapping):
         raise TypeError(f"configuration: found {checks.shown(config)}, wanted a dictionary")
@@ -112,7 +118,7 @@ def load_model(
     ----------
     filepath : path
     custom_objects : dict, optional
-        Losses and metrics of one's own, functions or classes, by their names; the file has the
+        Custom losses and metrics, functions or classes, by their names; the file has the
         names and options alone. A model whose loss is not known is loaded uncompiled.
     compile : bool, default True
         Whether the model is compiled, as it was; without, its optimizer's state is not read.

@@ -77,14 +77,14 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable, StepMethods):
         super().__init_subclass__(**named)
         if cls.__module__.startswith(f"{__package__.partition('.')[0]}."):
             return
-        for method in refused(cls, _NEVER_CALLED):
+        for method, what in refused(cls, _NEVER_CALLED):
             raise TypeError(
-                f"class {cls.__name__}: found a method {method}, which the loop in the core "
-                "does not call (but a train_step(self, data) that ends with "
-                "super().train_step(...)); wanted compute_loss(self, x, y, y_pred, "
-                "sample_weight), or a loop of one's own around the model: out = "
-                "model.forward(x), model.backward(gradient of the loss by out), "
-                "model.apply_gradients(); or train_on_batch (see the page on own loops)"
+                f"class {cls.__name__}: found a method {method}, {what}; wanted "
+                "compute_loss(self, x, y, y_pred, sample_weight), whose gradient is derived; or a "
+                "train_step(self, data) that ends with super().train_step((x, y)), or makes the "
+                "step: y_pred = self.forward(x), self.backward(gradient of the loss by y_pred), "
+                "self.apply_gradients() or self.optimizer.apply(gradients, "
+                "self.trainable_variables); see the page on own loops"
             )
         cls._has_own_steps = bool(overridden(cls, CALLED))
         functional, subclassed = KINDS["Functional"], KINDS["Subclassed"]
@@ -355,7 +355,7 @@ class Model(OnBatch, Derivatives, WholeBuffers, Serializable, StepMethods):
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:  # of a union, every script would have to ask
-        """As `evaluate`, for rows that are a batch."""
+        """As `evaluate`, for rows that are a batch: its arguments of the same names."""
         return self.evaluate(x, y, sample_weight=sample_weight, return_dict=return_dict)
 
     def summary(

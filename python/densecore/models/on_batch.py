@@ -1,4 +1,4 @@
-"""Training and prediction for loops of one's own: on the caller's arrays, step by step."""
+"""Training and prediction for custom loops: on the caller's arrays, step by step."""
 
 import weakref
 from collections.abc import Callable, Mapping
@@ -105,18 +105,19 @@ class OnBatch(Compiled):
             As of `fit`: other shapes, something that is not real numbers, or numbers beyond the
             range of the model's dtype.
         """
-        if class_weight is not None:
-            sample_weight = self._data(x, y, sample_weight, class_weight).weight
         if comm is not None:
             found, ranks = None, vars(self).get("_sharing")
             if ranks is not None and ranks.usual is not None and ranks.serves(comm):
-                found = ranks.usual_step(x, y, sample_weight)
+                weighted = sample_weight is not None or class_weight is not None
+                found = ranks.usual_step(x, y, weighted)
             if found is None:
                 with imports:
                     from . import shared_batch
 
-                found = shared_batch.train_on_batch(self, x, y, sample_weight, comm)
+                found = shared_batch.train_on_batch(self, x, y, sample_weight, class_weight, comm)
             return self._by_name(found) if return_dict else found
+        if class_weight is not None:
+            sample_weight = self._data(x, y, sample_weight, class_weight).weight
         if self._network_or_none is None:
             self._build_for(x)
         if not self._trains_in_core:
@@ -345,7 +346,7 @@ class _LentCall:
 
 
 class _OwnStep(_LentCall):
-    """A bound step of training, likewise, or of one with constraints."""
+    """A bound step of training of such a model, or of a model with constraints."""
 
     def __call__(self) -> Any:
         return self.run(1)
@@ -361,8 +362,10 @@ class _OwnStep(_LentCall):
 
 
 class _ByModel:
-    """The methods that the core's calls go to with what they cannot use where it lies, of a model
-    that its network must not keep alive."""
+    """The model's methods, which the core calls with arrays that it cannot use where they lie.
+
+    The model is referred to weakly: its network must not keep it alive.
+    """
 
     def __init__(self, model: OnBatch) -> None:
         self._known = weakref.ref(model)
@@ -376,8 +379,10 @@ class _ByModel:
         return model
 
     def share(self, ranks: Any) -> None:
-        """Let these ranks' usual step be the first that a call with their communicator tries: the
-        methods in between would cost as much as the sum of a small gradient."""
+        """Make calls with these ranks' communicator try their usual step first.
+
+        The methods in between would cost as much as the sum of a small gradient.
+        """
         known, model_of = weakref.ref(ranks), self._model
 
         def train_on_batch(
@@ -397,7 +402,7 @@ class _ByModel:
                 and not return_dict
                 and found.serves(comm)
             ):
-                loss = found.usual_step(x, y, sample_weight)
+                loss = found.usual_step(x, y, sample_weight is not None)
                 if loss is not None:
                     return loss
                 found.usual = None

@@ -1,4 +1,4 @@
-"""The inputs of a model of one's own, which follow from data, from shapes or from a file."""
+"""The inputs of a custom model, which follow from data, from shapes or from a file."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -7,7 +7,7 @@ from there.
 
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,24 +20,74 @@ from ..losses.base import Loss, reduce_rows
 from ..losses.function import CallableLoss
 from ..metrics import Metric
 
+if TYPE_CHECKING:
+    from .compiled import Compiled
+
 #: The methods that are called for each batch.
 CALLED = ("compute_loss", "compute_metrics", "train_step", "test_step")
 
 
-def refused(cls: type, names: tuple[str, ...]) -> list[str]:
-    """The methods of a class that no loop calls: steps that do not leave the work to ``super()``.
+#: Calls that make a step, or a part of one, on arrays.
+_STEPS = frozenset(
+    (
+        "train_step", "test_step", "forward", "train_on_batch", "test_on_batch", "evaluate",
+        "loss_and_gradients",
+    )
+)  # fmt: skip
+#: What other libraries' gradients begin with, and what stands in for them here.
+_ELSEWHERE = {
+    "GradientTape": "TensorFlow's tape",
+    "value_and_grad": "JAX's derivative",
+    "stateless_call": "JAX's stateless call",
+    "stateless_compute_loss": "JAX's stateless call",
+    "zero_grad": "PyTorch's derivative",
+    "no_grad": "PyTorch's derivative",
+}
+
+
+def names_of(method: Any) -> set[str]:
+    """The names of attributes and globals that a method uses, also in functions within it."""
+    code = getattr(method, "__code__", None)
+    found: set[str] = set()
+    pending = [] if code is None else [code]
+    for one in pending:
+        found |= set(one.co_names)
+        pending += [part for part in one.co_consts if hasattr(part, "co_names")]
+    return found
+
+
+def leaves_it_to_super(method: Any) -> bool:
+    """Whether a step can be made by ``super()`` alone."""
+    return not names_of(method) & (_STEPS - {"train_step", "test_step"})
+
+
+def refused(cls: type, names: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The methods of a class that no loop calls, or whose gradients are another library's.
 
     Parameters
     ----------
     cls : type
     names : tuple of str
         Those that are never called.
+
+    Returns
+    -------
+    list of (str, str)
+        Each with what was found in it.
     """
-    found = overridden(cls, names)
+    found = [(name, "which the loop in the core does not call") for name in overridden(cls, names)]
     for name in overridden(cls, ("train_step", "test_step")):
-        code = getattr(getattr(cls, name), "__code__", None)
-        if code is None or code.co_argcount != 2 or name not in code.co_names:
-            found.append(name)
+        method = getattr(cls, name)
+        used = names_of(method)
+        foreign = next((word for word in _ELSEWHERE if word in used), None)
+        code = getattr(method, "__code__", None)
+        if foreign is not None:
+            found.append((name, f"with {_ELSEWHERE[foreign]} ({foreign}), which does not see what "
+                                "the core computes"))  # fmt: skip
+        elif code is None or code.co_argcount - len(method.__defaults__ or ()) > 2:
+            found.append((name, "which the loop in the core calls with (self, data)"))
+        elif not used & _STEPS:
+            found.append((name, "which makes no step that the core knows"))
     return found
 
 
@@ -51,7 +101,7 @@ class ModelLoss(CallableLoss):
         What it was compiled with: that of ``super().compute_loss``.
     """
 
-    def __init__(self, model: Any, given: Loss | None) -> None:
+    def __init__(self, model: "Compiled", given: Loss | None) -> None:
         self.given = given
         super().__init__(_compute_loss)
         self._model = weakref.ref(model)
@@ -178,7 +228,7 @@ def _compute_loss(y_true: Any, y_pred: Any) -> Any:
     raise AssertionError("the model's method is called instead")
 
 
-def outputs_of(model: Any, y_pred: Any) -> Any:
+def outputs_of(model: "Compiled", y_pred: Any) -> Any:
     """Outputs of the core, or their record for a derivative, in the structure of the model's."""
     if not isinstance(y_pred, Traced):
         return model._shaped(y_pred)
@@ -192,7 +242,7 @@ def outputs_of(model: Any, y_pred: Any) -> Any:
     return packed(getattr(model, "_output_structure", 0), parts)
 
 
-def loss_of_model(model: Any, loss: Any) -> ModelLoss:
+def loss_of_model(model: "Compiled", loss: Any) -> ModelLoss:
     """The loss of a compiled model with methods of its own, from a loss or from none."""
     given = None if loss is None else losses.function.custom_loss(loss) or losses.get(loss)
     if given is not None:
@@ -200,7 +250,7 @@ def loss_of_model(model: Any, loss: Any) -> ModelLoss:
     return ModelLoss(model, given)
 
 
-def trackers(model: Any) -> list[Metric]:
+def trackers(model: "Compiled") -> list[Metric]:
     """The metrics that are attributes of a model, which its own methods update."""
     found = [part for name, value in vars(model).items() if not name.startswith("_")
              for part in leaves(value) if isinstance(part, Metric)]  # fmt: skip
@@ -208,7 +258,7 @@ def trackers(model: Any) -> list[Metric]:
 
 
 class OwnRunningMetrics:
-    """Running loss and metrics, the trackers of a model among them, and what its methods return.
+    """Running loss and metrics, with a model's trackers and the results of its own methods.
 
     Parameters
     ----------
@@ -218,7 +268,7 @@ class OwnRunningMetrics:
         Of the inner numbers.
     """
 
-    def __init__(self, inner: Any, model: Any, names: list[str]) -> None:
+    def __init__(self, inner: Any, model: "Compiled", names: list[str]) -> None:
         self.inner, self._model, self._names = inner, model, names
         self.logs: dict[str, float] | None = None
         self.stepped = False  # whether a method of the user's has left the work to the model's
@@ -229,8 +279,8 @@ class OwnRunningMetrics:
         vars(self._model)["_running"] = self
         self.inner.reset()
         self.logs = None
-        for tracker in trackers(self._model):
-            tracker.reset_state()
+        for metric in self._model.metrics:
+            metric.reset_state()
 
     def current(self) -> dict[str, float]:
         """The present numbers by their names."""

@@ -97,7 +97,7 @@ class Preparation:
             if computed.size != len(computed) * width:
                 raise ValueError(
                     f"layer {layer.name}: found {computed.size // max(len(computed), 1)} columns, "
-                    f"wanted {width}, as when the model was made: what it has learnt has changed"
+                    f"wanted {width}, as when the model was made: it was adapted again"
                 )
             values[id(output)] = computed.reshape(len(computed), *output.row)
         return [values[id(symbol)] for symbol in self.symbols]

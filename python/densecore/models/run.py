@@ -24,6 +24,10 @@ if TYPE_CHECKING:  # whose module imports this one
     from .model import Model
 
 
+class _StopWithinError(Exception):
+    """A callback has asked to stop when an epoch began: one more batch is trained, as in Keras."""
+
+
 class Run:
     """One call of `fit`: what its two loops have in common."""
 
@@ -45,6 +49,7 @@ class Run:
         self._names = names
         self._warned = False
         self._steps_done = 0  # of the present epoch, in the loop over batches
+        self._begun = False  # whether the callbacks know already that the present epoch begins
         self._epoch = self._first = 0
         self.logs: Logs = {}
 
@@ -56,7 +61,11 @@ class Run:
         whole = isinstance(self._source, Arrays) and self._source.whole
         within = self._model._initial_step > 0  # of an epoch that ranks have begun
         if simple and whole and not within and not self._listeners.listens_to_batches("train"):
-            self._train_in_core(max(epochs - first, 0))
+            try:
+                self._train_in_core(max(epochs - first, 0))
+            except _StopWithinError:  # the core knows no part of an epoch
+                self._begun = True
+                self._train_by_batches(epochs)
         else:
             self._train_by_batches(epochs)
 
@@ -100,7 +109,7 @@ class Run:
                 source.batch_size,
                 source.shuffle,
                 results,
-                self._epoch_begin if begins else None,
+                self._epoch_begin_in_core if begins else None,
                 self._epoch_end if heard else None,
                 source.order,
                 self._penalty_weight,
@@ -121,9 +130,9 @@ class Run:
         watched = listeners.listens_to_batches("train")
         asks = watched and any(map(listeners.listens, ("on_train_batch_end", "on_batch_end")))
         while self._epoch < epochs:
-            self._epoch_begin()
-            # A hook of epochs stops after the epoch, a hook of batches after the batch.
-            stopping = model.stop_training
+            if not self._begun:
+                self._epoch_begin()
+            self._begun = False
             running_metrics.reset()
             count, made = 0, model._initial_step
             self._steps_done = made
@@ -143,7 +152,7 @@ class Run:
                     listeners.on_train_batch_end(
                         count - 1, self._means(running_metrics) if asks else {}
                     )
-                if model.stop_training and not stopping:
+                if model.stop_training:
                     break
             if count == 0 and self._first == self._epoch:
                 raise ValueError("x: found no batches, wanted at least one")
@@ -170,6 +179,11 @@ class Run:
 
     def _epoch_begin(self) -> None:
         self._listeners.on_epoch_begin(self._epoch, {})
+
+    def _epoch_begin_in_core(self) -> None:
+        self._epoch_begin()
+        if self._model.stop_training:
+            raise _StopWithinError
 
     def _epoch_end(self, trained: list[float], validated: list[float]) -> bool:
         """Validate where that is still to do, and tell the callbacks; whether training goes on."""

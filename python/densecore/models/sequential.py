@@ -34,7 +34,8 @@ class Sequential(Model):
     seed : int, optional
         Fixes initial weights and shuffles. By default a fresh one is drawn, to be found in
         ``model.seed``.
-    name : str, default "sequential"
+    name : str, optional
+        By default "sequential".
 
     Attributes
     ----------

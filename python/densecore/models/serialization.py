@@ -32,8 +32,8 @@ class Serializable(Compiled):
 
     @property
     def _keeps_compilation(self) -> bool:
-        """Whether a file can say how the model is compiled: not where options of a loss of one's
-        own are nothing that JSON holds."""
+        """Whether a file can say how the model is compiled: not with a custom loss whose options
+        JSON cannot hold."""
         if isinstance(self.loss, AddedOnly | ModelLoss):
             return False
         if not isinstance(self.loss, CallableLoss | HeadsLoss):
@@ -77,7 +77,7 @@ class Serializable(Compiled):
         ----------
         config : dict
         custom_objects : dict, optional
-            Losses, metrics and layers of one's own by the names that the configuration has.
+            Custom losses, metrics and layers by the names that the configuration has.
 
         Raises
         ------

@@ -1,20 +1,27 @@
 """`train_on_batch` and `loss_and_gradients` when several ranks pass parts of a batch."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from .._base.dtypes import Array
 from .compiled import Compiled
+from .free_metrics import add_batch
 from .shared_rows import Step, rows_of, step_of
 from .sharing import STEPS_BETWEEN_CHECKS, Layout, Sharing, sharing
 
 
 def train_on_batch(
-    model: Compiled, x: Array, y: Array, sample_weight: Array | None, comm: Any
+    model: Compiled,
+    x: Array,
+    y: Array,
+    sample_weight: Array | None,
+    class_weight: Mapping[int, float] | None,
+    comm: Any,
 ) -> float | list[float]:
     """One step on the rows of all ranks; its loss before the update, and the metrics."""
-    ranks, step = _begin(model, x, y, sample_weight, comm, "train_on_batch")
+    ranks, step = _begin(model, x, y, sample_weight, class_weight, comm, "train_on_batch")
     network = model._network
     with network.reserved():
         shape = (step.rows, model._outputs)
@@ -25,7 +32,8 @@ def train_on_batch(
         penalty = network.shared_update(step.rows, step.weights)
         model._constrain()
         # Weights change from batch to batch.
-        usual = ranks.plain and not ranks.group.total(float(sample_weight is not None))
+        weighted = sample_weight is not None or class_weight is not None
+        usual = ranks.plain and not ranks.group.total(float(weighted))
         share = step.share
         ranks.usual = None
         if usual:
@@ -38,10 +46,9 @@ def train_on_batch(
         if outputs is not None:
             ranks.group.comm.allreduce_(outputs)
             targets = step.targets()
-        running_metrics = network.running_metrics()
-        network.add_batch(
-            outputs, *targets, sums, step.rows, step.weights, penalty, running_metrics
-        )
+        running_metrics = model._bare_running_metrics()
+        totals = (sums, step.rows, step.weights, penalty)
+        add_batch(network, running_metrics, totals, outputs, *targets)
         return list(running_metrics.results())
 
 
@@ -49,7 +56,7 @@ def loss_and_gradients(
     model: Compiled, x: Array, y: Array, sample_weight: Array | None, comm: Any
 ) -> float:
     """The loss of the rows of all ranks, and its gradient on every rank."""
-    ranks, step = _begin(model, x, y, sample_weight, comm, "loss_and_gradients")
+    ranks, step = _begin(model, x, y, sample_weight, None, comm, "loss_and_gradients")
     network = model._network
     with network.reserved():
         sums = _gradient(ranks, step, None)
@@ -58,10 +65,16 @@ def loss_and_gradients(
 
 
 def _begin(
-    model: Compiled, x: Array, y: Array, sample_weight: Array | None, comm: Any, call: str
+    model: Compiled,
+    x: Array,
+    y: Array,
+    sample_weight: Array | None,
+    class_weight: Mapping[int, float] | None,
+    comm: Any,
+    call: str,
 ) -> tuple[Sharing, Step]:
     ranks = sharing(model, comm, x, call)
-    batch = ranks.group.together(lambda: rows_of(model, x, y, sample_weight).batch())
+    batch = ranks.group.together(lambda: rows_of(model, x, y, sample_weight, class_weight).batch())
     step = step_of(batch, model._network, ranks.group, None)
     if step.rows == 0:
         raise ValueError("x: found no rows on any rank, wanted at least one")

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from .._base.dtypes import Array, Network
+from .._base.overriding import overridden
 from .._data.dataset import Batch
 from ..distributed.shares import Share
 from ..losses.function import CallableLoss
 from .compiled import Compiled
+from .own_steps import CALLED, ModelLoss
 
 #: What a layer does that a leaf by itself cannot, by kinds of the core's layers.
 _OF_THE_BATCH = {
@@ -34,6 +36,13 @@ def check(model: Compiled, loss: Any) -> None:
     ValueError
         The message names the loss, or the layer beside it.
     """
+    if isinstance(loss, ModelLoss):
+        (name, *_) = [*overridden(type(model), CALLED), "compute_loss"]
+        raise ValueError(
+            f"comm: found the model {type(model).__name__} with a {name} of its own, which would "
+            "see a part of a batch only, wanted a model without: a loss of yours goes to compile, "
+            "an addition to it to add_loss in a layer"
+        )
     if not isinstance(loss, CallableLoss):
         raise ValueError(
             "comm: found several outputs, of which one has a loss that is a Python function, "

@@ -26,6 +26,8 @@ from .compiled import Compiled
 
 #: Bytes of an array that are looked at, to find out whether ranks have the same.
 _LOOKED_AT = 1 << 24
+#: The error of weights that are 0 on all ranks.
+ONLY_ZEROS = "sample_weight: found only zeros, wanted at least one positive weight"
 
 
 class Step:
@@ -81,8 +83,11 @@ class SharedRows(Protocol):
 class AllRows:
     """Every rank can read all rows, and reads its leaves of each batch."""
 
-    def __init__(self, source: Arrays, network: Network, group: Group, chunks: int | None) -> None:
+    def __init__(
+        self, source: Arrays, network: Network, group: Group, chunks: int | None, steps: int | None
+    ) -> None:
         self._source, self._network, self._group, self._chunks = source, network, group, chunks
+        source.limit(steps, len(source.data.x))
         self.steps: int | None = source.steps
         self.rows: int | None = len(source.data.x)
         self.batch_size: int | None = source.batch_size
@@ -91,7 +96,7 @@ class AllRows:
         data, group = self._source.data, self._group
         for which in self._source.order_of(number, seed):
             rows = _length(which, len(data.x))
-            count = leaves(rows, self._network.leaves_of(rows), group.size, self._chunks, False)
+            count = leaves(self._network.leaves_of(rows), group.size, self._chunks, False)
             share = dealt(rows, count, group.rank, group.size)
             weights = self._network.batch_weights(weights_of(data.weight, which), rows)
             own = _part(which, share.begin, share.end)
@@ -104,24 +109,28 @@ class OwnRows:
     The order of the rows is that of ranks: those of rank 0 come first in each batch.
     """
 
-    def __init__(self, source: Arrays, network: Network, group: Group, chunks: int | None) -> None:
+    def __init__(
+        self, source: Arrays, network: Network, group: Group, chunks: int | None, steps: int | None
+    ) -> None:
         self._source, self._network, self._group, self._chunks = source, network, group, chunks
         data = source.data
         if group.total(0.0 if data.weight is None else 1.0) > 0 and data.weight is None:
             source.data = Data(data.x, data.y, np.ones(len(data.x), network.parameters.dtype))
         self._counts = group.vector(float(len(source.data.x)))[:, 0].astype(np.int64)
         self._total = int(self._counts.sum())
-        self.steps: int | None = -(-self._total // source.batch_size)
+        source.limit(steps, self._total)
+        self.steps: int | None = source.steps
         self.rows: int | None = self._total
         self.batch_size: int | None = source.batch_size
 
     def epoch(self, number: int, seed: int) -> Iterator[Step]:
         source, network, group = self._source, self._network, self._group
         data = source.data
+        there = -(-self._total // source.batch_size)
+        number, batches = source.pass_of(number, there, self.steps or there)
         order = source.whole_order(number, seed)
-        assert self.steps is not None
-        ends = np.minimum(np.arange(1, self.steps + 1) * source.batch_size, self._total)
-        # (steps + 1, ranks): how many of its rows a rank has given by the end of each step.
+        ends = np.minimum(np.arange(1, there + 1) * source.batch_size, self._total)
+        # (batches + 1, ranks): how many of its rows a rank has given by the end of each.
         given_by = self._counts * np.append(0, ends)[:, None] // max(self._total, 1)
         own = given_by[:, group.rank]
         if data.weight is None:
@@ -136,17 +145,17 @@ class OwnRows:
             ])  # fmt: skip
             group.comm.allreduce_(found)
             sums = found.tolist()
-        for step in range(self.steps):
+        for step in batches:
             counts = given_by[step + 1] - given_by[step]
             rows = int(counts.sum())
             begin, count = int(counts[: group.rank].sum()), int(counts[group.rank])
-            cut = leaves(rows, network.leaves_of(rows), group.size, self._chunks, True)
+            cut = leaves(network.leaves_of(rows), group.size, self._chunks, True)
             share = given(begin, count, rows, cut)
             which: Any = slice(int(own[step]), int(own[step + 1]))
             if order is not None:
                 which = order[which]
             batch = data.batch(which)
-            yield Step(rows, sums[step], share, batch, _gathered(group, batch, counts))
+            yield Step(rows, sums[step], share, batch, gathered(group, batch, counts))
 
 
 class OwnBatches:
@@ -195,6 +204,8 @@ class ShardRows:
             )
         self._model, self._shards, self._group = model, shards, group
         self._size, self._shuffle, self._class_weight = batch_size, shuffle, class_weight
+        first = shards.first()
+        self._nothing = Piece(first.x[:0], first.y[:0], None)
         self.batch_size: int | None = batch_size
         self.rows: int | None = shards.rows
         self.steps: int | None = -(-shards.rows // batch_size)
@@ -225,17 +236,18 @@ class ShardRows:
     def _step(self, parts: list[Piece], share: Share, rows: int) -> Step:
         model, group = self._model, self._group
         if parts:
-            batch = model._data(*joined(parts), self._class_weight).batch()
+            rows_given = self._shards.as_given(joined(parts))
+            batch = model._data(*rows_given, self._class_weight, True).batch()
         else:
-            piece = self._shards.first()
-            batch = rows_of(model, piece.x[:0], piece.y[:0]).batch()
+            x, y, _ = self._shards.as_given(self._nothing)
+            batch = rows_of(model, x, y).batch()
         weights = model._network.batch_weights(None, rows)
         if batch.weight is not None or (self._class_weight and group.size > 1):
             weights = self._weights(batch, share)
 
         def targets() -> tuple[Array, Array | None]:
             every = group.vector(float(share.end - share.begin))[:, 0].astype(np.int64)
-            return _gathered(group, batch, every)()
+            return gathered(group, batch, every)()
 
         return Step(rows, weights, share, batch, targets)
 
@@ -262,15 +274,18 @@ def step_of(batch: Batch, network: Network, group: Group, chunks: int | None) ->
     own = len(batch.x)
 
     weights = group.together(lambda: network.batch_weights(batch.weight if own else None, own))
-    found = group.vector(float(own), *weights)
+    counting = own > 0 and (batch.weight is None or batch.weight.any())
+    found = group.vector(float(own), float(counting), *weights)
     counts = found[:, 0].astype(np.int64)
     rows = int(counts.sum())
+    if rows > 0 and not found[:, 1].any():
+        raise ValueError(ONLY_ZEROS)
     begin = int(counts[: group.rank].sum())
-    cut = leaves(rows, network.leaves_of(rows), group.size, chunks, True)
+    cut = leaves(network.leaves_of(rows), group.size, chunks, True)
     share = given(begin, own, rows, cut)
     # Added up in the ranks' order, the same on all.
-    weights = [float(weight) for weight in found[:, 1:].sum(axis=0)]
-    return Step(rows, weights, share, batch, _gathered(group, batch, counts))
+    weights = [float(weight) for weight in found[:, 2:].sum(axis=0)]
+    return Step(rows, weights, share, batch, gathered(group, batch, counts))
 
 
 def rows_of(
@@ -285,7 +300,7 @@ def rows_of(
     while isinstance(first, Mapping | list | tuple) and len(first) > 0:  # of several inputs
         first = next(iter(first.values())) if isinstance(first, Mapping) else first[0]
     if y is None or getattr(first, "shape", (1,))[:1] != (0,):
-        return model._data(x, y, sample_weight, class_weight)
+        return model._data(x, y, sample_weight, class_weight, some=True)
     model._build_for(x)
     loss, dtype = model._compiled_loss(), model.parameters.dtype
     columns = loss.target_columns(model._outputs)
@@ -337,9 +352,7 @@ def _targets_of(data: Data, which: Any) -> Callable[[], tuple[Array, Array | Non
     return lambda: (data.y[which], weights_of(data.weight, which))
 
 
-def _gathered(
-    group: Group, batch: Batch, counts: Array
-) -> Callable[[], tuple[Array, Array | None]]:
+def gathered(group: Group, batch: Batch, counts: Array) -> Callable[[], tuple[Array, Array | None]]:
     """Targets and weights of all ranks' rows."""
 
     def gather() -> tuple[Array, Array | None]:

@@ -16,15 +16,17 @@ import numpy as np
 from .. import solvers
 from .._base.dtypes import Array, RunningMetrics
 from .._base.warn import warn
-from .._data.batches import Arrays, Source
+from .._data.batches import Source
 from .._data.dataset import Data
 from ..callbacks.backup import BackupAndRestore
 from ..callbacks.base import CallbackList
 from .evaluate import evaluate_source
 from .fit import FitArguments
+from .free_metrics import add_batch
 from .run import Run
 from .shared_rows import SharedRows, Step
 from .shared_solver import SharedNetwork
+from .shared_validation import OwnPart
 from .sharing import STEPS_BETWEEN_CHECKS, Sharing
 
 if TYPE_CHECKING:  # whose module imports this one
@@ -41,6 +43,7 @@ class _Epoch:
     """An epoch of several ranks, as far as it is."""
 
     watched: bool  # whether a callback of any rank is called at each step
+    sets: bool  # whether one is called before each step
     asks: bool  # whether one of this rank is told the means so far
     at_once: bool  # whether each step is added to the running metrics when it is made
     skipped: int  # steps that an earlier `fit` has made already
@@ -116,10 +119,11 @@ class SharedRun(Run):
         model, sharing = self._model, self._sharing
         group, network = sharing.group, sharing.network
         epoch = self._new_epoch()
-        # A hook of epochs stops after the epoch, a hook of batches after the batch.
-        stopping, stopped = model.stop_training, False
+        stopped = False
         steps = self._rows.epoch(network.epochs, model.seed)
         while self._rows.steps is None or epoch.count < self._rows.steps:
+            # A batch whose hook asks is still trained, and the first one of an epoch in any case.
+            asked = model.stop_training and epoch.count > 0
             step, sums, outputs = self._own_part(epoch, steps)
             if step is None and epoch.error is None:
                 break
@@ -127,7 +131,7 @@ class SharedRun(Run):
             if epoch.error is None and epoch.count <= epoch.skipped:
                 continue
             error, epoch.error = epoch.error, None
-            wants = bool(self.signals) or (model.stop_training and not stopping)
+            wants = bool(self.signals) or asked
             if sharing.reduce(error, wants):
                 stopped = True
                 break
@@ -150,17 +154,19 @@ class SharedRun(Run):
         model, listeners, network = self._model, self._listeners, self._sharing.network
         watched = self.any(listeners.listens_to_batches("train"))
         asks = watched and any(map(listeners.listens, ("on_train_batch_end", "on_batch_end")))
+        begins = watched and any(map(listeners.listens, ("on_train_batch_begin", "on_batch_begin")))
         epoch = _Epoch(
             watched,
+            watched and self.any(begins),
             asks,
             at_once=self.any(asks) or bool(model._compiled_metrics),
             skipped=model._initial_step,
-            running_metrics=network.running_metrics(),
+            running_metrics=model._bare_running_metrics(),
             totals=list(model._initial_totals),
         )
         model._initial_step, model._initial_totals = 0, []
         for each in epoch.totals:
-            network.add_batch(None, None, None, *each, epoch.running_metrics)
+            add_batch(network, epoch.running_metrics, each, None, None, None)
         return epoch
 
     def _own_part(
@@ -189,6 +195,8 @@ class SharedRun(Run):
         """The steps after the gradient is that of all ranks: the update, its place in the running
         metrics, the callbacks."""
         sharing, network = self._sharing, self._sharing.network
+        if epoch.sets:
+            sharing.take_settings()  # a callback of one rank may have changed the learning rate
         try:
             penalty = network.shared_update(step.rows, step.weights, self._penalty_weight)
             self._model._constrain()
@@ -235,7 +243,8 @@ class SharedRun(Run):
             self._sharing.group.comm.allreduce_(outputs)
             y, weight = step.targets()
         try:
-            self._sharing.network.add_batch(outputs, y, weight, *whole, epoch.running_metrics)
+            network = self._sharing.network
+            add_batch(network, epoch.running_metrics, whole, outputs, y, weight)
         except BaseException as raised:
             epoch.error = raised
         self._keep(epoch, whole)
@@ -243,7 +252,7 @@ class SharedRun(Run):
     def _add_steps(self, epoch: _Epoch) -> None:
         """Move the steps of `epoch.done` to the running metrics."""
         for each in self._add_up(epoch.done):
-            self._sharing.network.add_batch(None, None, None, *each, epoch.running_metrics)
+            add_batch(self._sharing.network, epoch.running_metrics, each, None, None, None)
             self._keep(epoch, each)
         epoch.done.clear()
 
@@ -257,25 +266,19 @@ class SharedRun(Run):
         due = (self._epoch + 1) % self._validation_freq == 0
         validated: list[float] = []
         if self._validation is not None and due:
-            validated = group.together(self._validate)
-            if self._own_validation:
-                validated = self._mean_over_ranks(validated)
+            validated = self._validated(self._validation)
         going_on = group.together(lambda: self._epoch_end(trained, validated))
         self._sharing.take_settings()  # a callback of one rank may have changed the learning rate
         if self.any(bool(self.signals)):
             self._raise_signal()
         return not self.any(not going_on)
 
-    def _validate(self) -> list[float]:
-        assert self._validation is not None
-        return evaluate_source(self._model, self._validation, self._listeners)
-
-    def _mean_over_ranks(self, values: list[float]) -> list[float]:
-        """Numbers of each rank's own rows, weighted by these."""
-        source = self._validation
-        rows = float(len(source.data.x)) if isinstance(source, Arrays) else 1.0
-        found = self._sharing.group.vector(rows, *(rows * value for value in values))
-        return [float(value) for value in found[:, 1:].sum(axis=0) / found[:, 0].sum()]
+    def _validated(self, source: Source) -> list[float]:
+        """Loss and metrics of the rows to validate on."""
+        model, listeners, group = self._model, self._listeners, self._sharing.group
+        if not self._own_validation:
+            return group.together(lambda: evaluate_source(model, source, listeners))
+        return group.together(lambda: OwnPart(model, source, listeners)).of_all_ranks(group)
 
     def _leave(self, steps: int, before: list[Totals]) -> None:
         """End in the middle of an epoch: with a checkpoint, where there is a callback for it."""

@@ -60,13 +60,13 @@ class Sharing:
         group.agree({**_description(model), **(settings or {})})
         _take_seed(model, group)
         _take_isa(model, group)
-        #: The next step of a loop of one's own, if it has as many rows as the last one.
+        #: The next step of a custom loop, if it has as many rows as the last one.
         self.usual: Any = None
         self.model = model
         network = self.network = model._network
         self.reduced = network.reduced
         self.slots = self.reduced[-4:]
-        #: Tables of embeddings are not added up, but what their gradients are made of.
+        #: Columns of the rows that ranks exchange for tables of embeddings instead of tables.
         self.tables = network.table_columns
         self._place = slice(0, 0)  # of this rank's rows, and of how many, in the last gradient
         self._rows = 0
@@ -150,7 +150,7 @@ class Sharing:
         if self.network.by_model is not None:
             self.network.by_model.share(self)
 
-    def usual_step(self, x: Array, y: Array, sample_weight: Array | None) -> float | None:
+    def usual_step(self, x: Array, y: Array, weighted: bool) -> float | None:
         """A step on as many rows as the last one had, on all ranks: with one sum and no more.
 
         None, on all ranks, when a rank finds that it is not so.
@@ -159,7 +159,7 @@ class Sharing:
         group = self.group
         group.noted.call = "train_on_batch"
         try:
-            if sample_weight is not None:
+            if weighted:
                 raise ValueError("weights are shared in another way")
             step.gradient(as_vectors(x), as_vectors(y))
         except (TypeError, ValueError):  # other rows, or arrays that must be converted
@@ -225,7 +225,7 @@ class Sharing:
         return False
 
     def _exchange_tables(self) -> None:
-        """Every rank gets what the tables' gradients are made of, and adds it up as one would."""
+        """Give every rank the rows of all for tables' gradients, to add up as one process does."""
         rows = np.full((self._rows, self.tables), -0.0, self.reduced.dtype)
         self.network.take_table_rows(rows[self._place])
         self.group.comm.allreduce_(rows)
@@ -254,7 +254,7 @@ class Sharing:
 
 
 def sharing(model: Compiled, comm: Any, x: Any, call: str) -> Sharing:
-    """The ranks of `comm` for a loop of one's own; they agree in the first call with it."""
+    """The ranks of `comm` for a custom loop; they agree in the first call with it."""
     known: Sharing | None = model.__dict__.get("_sharing")
     new = known is None or not known.serves(comm)
     if known is None or new:

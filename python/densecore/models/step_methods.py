@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import numpy as np
+
 from .._base.lazy import imports
 from .._data.batches import parts_of
 from .._data.dataset import Batch
 from .compiled import Compiled
-from .own_steps import ModelLoss, OwnRunningMetrics
+from .own_steps import ModelLoss, OwnRunningMetrics, leaves_it_to_super
 
 
 class StepMethods(Compiled):
@@ -39,6 +41,8 @@ class StepMethods(Compiled):
         """
         if y_pred is None:
             raise TypeError("y_pred: found None, wanted the model's outputs")
+        if isinstance(y_pred, list | tuple):
+            y_pred = np.asarray(y_pred)
         loss = self._compiled_loss()
         own = loss if isinstance(loss, ModelLoss) else ModelLoss(self, loss)
         return own.of_given(y, y_pred, sample_weight)
@@ -66,8 +70,9 @@ class StepMethods(Compiled):
     def train_step(self, data: Any) -> dict[str, float]:
         """One step of training within `fit`.
 
-        A subclass may have such a method of its own, which changes the batch and ends with
-        ``return super().train_step((x, y))``.
+        A subclass may have such a method of its own. It changes the batch and ends with
+        ``return super().train_step((x, y))``; or it makes the step by `forward`, `backward` and
+        `apply_gradients`, of this model or others, and returns a dictionary of numbers.
 
         Parameters
         ----------
@@ -115,10 +120,10 @@ class StepMethods(Compiled):
         data = (x, loss.targets(batch.y))
         running.stepped = False
         logs = getattr(self, name)(data if batch.weight is None else (*data, batch.weight))
-        if not running.stepped:
+        if not running.stepped and leaves_it_to_super(getattr(self, name)):
             raise TypeError(
                 f"class {type(self).__name__}: found a {name} that makes no step, wanted "
-                f"super().{name}((x, y)) in it; other steps are loops of one's own: model.forward, "
-                "model.backward, model.apply_gradients (see the page on own loops)"
+                f"super().{name}((x, y)) in it; other steps are model.forward, model.backward, "
+                "model.apply_gradients (see the page on own loops)"
             )
         running.note(logs)

@@ -1,4 +1,4 @@
-"""Models of one's own: a class with a method `call`, which becomes a graph of layers."""
+"""Custom models: a class with a method `call`, which becomes a graph of layers."""
 
 import re
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Subclassed(UserClass, OwnClassFiles):
 
     `call` is not run with data: it is called once with symbols, as soon as the shapes of the inputs
     are known, by `build` or by the first data. What it makes of them is the model's graph, which
-    the core computes and trains. It may do what the `call` of a layer of one's own may.
+    the core computes and trains. It may do what the `call` of a custom layer may.
 
     Parameters
     ----------
@@ -296,8 +296,11 @@ class Subclassed(UserClass, OwnClassFiles):
     # Compilation ----------------------------------------------------------------------------------
 
     def compile(self, optimizer: Any = "adam", loss: Any = None, *given: Any, **named: Any) -> None:
-        """As `Model.compile`. Before the inputs are known, what the losses and metrics of several
-        outputs are is only checked with the first data."""
+        """As `Model.compile`.
+
+        The losses and metrics of several outputs are checked with the first data, unless the inputs
+        are known before.
+        """
         optimizer = optimizers.get(optimizer)
         if self._graph is None:
             self._given_compilation = (optimizer, loss, given, named)

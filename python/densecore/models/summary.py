@@ -74,7 +74,7 @@ def parts_table(
     others: Sequence[Layer],
     length: int = 0,
 ) -> str:
-    """The same for the layers of a model of one's own: those with a node are in its graph, and of
+    """The same for the layers of a custom model: those with a node are in its graph, and of
     others nothing more is known. `others` are counted, too."""
     rows: list[tuple[str, ...]] = []
     counts = np.zeros(2, int)

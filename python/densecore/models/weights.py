@@ -79,7 +79,7 @@ class Weights(LayeredNetwork, HasWeights):
     @property
     def losses(self) -> list[float]:
         """The penalties of weights that are added to the loss, a number for each regularizer; none
-        within a `compute_loss` of one's own, to which they are added anyway."""
+        within a custom `compute_loss`, to which they are added anyway."""
         if "_in_loss" in vars(self):
             return []
         found: list[float] = []
@@ -101,7 +101,7 @@ class Weights(LayeredNetwork, HasWeights):
         raise TypeError(
             "add_loss: found a call, wanted penalties where they belong: of weights "
             "kernel_regularizer, of a layer's outputs activity_regularizer, of the model's outputs "
-            "a loss of one's own; a quantity of other layers can be a further output of the model, "
+            "a custom loss; a quantity of other layers can be a further output of the model, "
             "with a loss and a loss_weights of its own"
         )
 

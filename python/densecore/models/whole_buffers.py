@@ -8,7 +8,7 @@ from .compiled import Compiled
 
 
 class WholeBuffers(Compiled):
-    """Calls of a model for loops of one's own that change all parameters or all gradients."""
+    """Calls of a model for custom loops that change all parameters or all gradients."""
 
     def blend_from(self, model: "WholeBuffers", tau: float) -> None:
         """Move all weights towards another model's: ``w += tau · (model's - w)``.

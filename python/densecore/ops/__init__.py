@@ -1,7 +1,7 @@
 """Functions of arrays: the kernels one by one, and Keras's ``ops``.
 
 `kernels` are the note's operations, in the core. The others are Keras's names for NumPy's functions
-and a few more, for losses, metrics and layers of one's own: a loss that is written with them needs
+and a few more, for custom losses, metrics and layers: a loss that is written with them needs
 no gradient, it is derived.
 """
 

@@ -170,7 +170,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
 
 
 def lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
-    """The x with the least length of a x - b, as ``numpy.linalg.lstsq`` returns it first."""
+    """The x with the least length of a x - b; `rcond` as in ``numpy.linalg.lstsq``."""
     return np.linalg.lstsq(a, b, rcond=rcond)[0]
 
 

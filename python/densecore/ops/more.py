@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import activations
 from .._autodiff.traced import Traced, plain
 from .._base.dtypes import Array, floatx
 from . import numeric as _numeric
@@ -48,18 +49,56 @@ def threshold(x: Any, threshold: float, default_value: float) -> Any:
     return np.where(plain(x) > threshold, x, default_value)
 
 
+def sparsemax(x: Any, axis: int = -1) -> Any:
+    """As ``densecore.activations.sparsemax``."""
+    return activations.sparsemax(x, axis)
+
+
+def sparse_plus(x: Any) -> Any:
+    """0 below -1, (x + 1)² / 4 up to 1, x above; element by element."""
+    return np.where(plain(x) <= -1, 0.0, np.where(plain(x) >= 1, x, (x + 1) ** 2 / 4))
+
+
+def sparse_sigmoid(x: Any) -> Any:
+    """0 below -1, (x + 1) / 2 up to 1, 1 above; element by element."""
+    return np.clip((x + 1) / 2, 0.0, 1.0)
+
+
+def dot_product_attention(
+    query: Any, key: Any, value: Any, bias: Any = None, mask: Any = None,
+    scale: float | None = None, is_causal: bool = False, flash_attention: bool | None = None,
+    attn_logits_soft_cap: float | None = None,
+) -> Any:  # fmt: skip
+    """softmax(scale Q Kᵀ + bias) V of each head, for arrays (rows, steps, heads, features).
+
+    Where a mask is false, or with `is_causal` a key is a later one, scores do not count.
+    """
+    width = np.shape(plain(query))[-1]
+    scores = np.einsum("btnh,bsnh->bnts", query, key) * (width**-0.5 if scale is None else scale)
+    scores = scores if bias is None else scores + bias
+    if attn_logits_soft_cap is not None:
+        scores = attn_logits_soft_cap * np.tanh(scores / attn_logits_soft_cap)
+    if mask is not None:
+        scores = np.where(plain(mask), scores, -1e30)
+    if is_causal:
+        scores = np.where(np.tri(*np.shape(plain(scores))[2:]) > 0, scores, -1e30)
+    shares = np.exp(scores - np.max(plain(scores), axis=-1, keepdims=True))
+    shares = shares / np.sum(shares, axis=-1, keepdims=True)
+    return np.einsum("bnts,bsnh->btnh", shares, value)
+
+
 def squareplus(x: Any, b: float = 4.0) -> Any:
     """(x + sqrt(x² + b)) / 2, element by element."""
     return (x + np.sqrt(x * x + b)) / 2
 
 
 def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
-    """x where |x| is above a number, 0 elsewhere."""
+    """x where |x| is above `threshold`, 0 elsewhere."""
     return np.where(np.abs(plain(x)) > threshold, x, 0.0)
 
 
 def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
-    """x moved towards 0 by a number, and no further."""
+    """x moved towards 0 by `threshold`, and no further."""
     return np.maximum(x - threshold, 0.0) + np.minimum(x + threshold, 0.0)
 
 
@@ -80,13 +119,16 @@ def layer_normalization(
 
 
 def rms_normalization(x: Any, scale: Any = 1, axis: int = -1, epsilon: float | None = None) -> Any:
-    """x over the root of the mean of its squares along an axis, times `scale`."""
+    """scale · x / sqrt(mean(x²) + epsilon), along an axis; `epsilon` is 1e-7 by default."""
     squares = np.mean(x * x, axis=axis, keepdims=True)
     return x / np.sqrt(squares + (1e-7 if epsilon is None else epsilon)) * scale
 
 
 def multi_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Array:
-    """Class numbers along the last axis as one vector with a 1 at each of them."""
+    """Class numbers along the last axis as one vector with a 1 at each of them.
+
+    Without a `dtype` it has ``backend.floatx()``.
+    """
     found: Array = np.max(one_hot(x, num_classes), axis=-2)
     return found.astype(dtype or floatx())
 
@@ -135,7 +177,10 @@ def _segments(name: str, start: float, collect: Any) -> Callable[..., Array]:
         return found
 
     segment.__name__ = segment.__qualname__ = name
-    segment.__doc__ = f"numpy.{collect.__name__} of the rows of each segment."
+    segment.__doc__ = (
+        f"numpy.{collect.__name__} of the rows of each segment, of `num_segments` or as many as "
+        "the largest number says. `sorted` has no effect."
+    )
     return segment
 
 
@@ -191,7 +236,7 @@ def while_loop(
     loop_vars: Any,
     maximum_iterations: int | None = None,
 ) -> Any:
-    """body(*values) as long as cond(*values) holds."""
+    """body(*values) as long as cond(*values) holds, at most `maximum_iterations` times."""
     several, count = isinstance(loop_vars, list | tuple), 0
     values = tuple(loop_vars) if several else (loop_vars,)
     while bool(plain(cond(*values))) and (maximum_iterations is None or count < maximum_iterations):
@@ -209,7 +254,11 @@ def scan(
     reverse: bool = False,
     unroll: int = 1,
 ) -> tuple[Any, Any]:
-    """f(carry, x) -> (carry, y) for each part along the first axis: the last carry, and all y."""
+    """f(carry, x) -> (carry, y) for each part of `xs` along the first axis: the last carry, all y.
+
+    Without `xs` it is called `length` times with None; with `reverse` from the last part to the
+    first. `unroll` has no effect.
+    """
     parts = [None] * int(length or 0) if xs is None else list(xs)
     carry, found = init, []
     for part in reversed(parts) if reverse else parts:

@@ -107,7 +107,7 @@ def softsign(x: Any) -> Any:
 
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """log Σ exp(x) along axes, without overflow."""
+    """log Σ exp(x) along `axis` (all by default), without overflow; `keepdims` as in NumPy."""
     top = np.max(plain(x), axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0.0)
     total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
@@ -126,14 +126,17 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """The length of vectors, as ``numpy.linalg.norm``."""
+    """The length of vectors; `ord`, `axis` and `keepdims` as in ``numpy.linalg.norm``."""
     if hasattr(x, "_activated"):
         return x.operators["norm"](x, ord, axis, keepdims)
     return np.linalg.norm(x, ord=ord, axis=axis, keepdims=keepdims)
 
 
 def normalize(x: Any, axis: int = -1, order: int = 2, epsilon: float | None = None) -> Any:
-    """x over its length along an axis, which is at least the square root of `epsilon`."""
+    """x over its length along an axis, of the norm of `order`.
+
+    The length is at least `epsilon` (1e-12 by default), of order 2 at least its square root.
+    """
     smallest = 1e-12 if epsilon is None else epsilon
     if hasattr(x, "_activated") and order == 2:
         return x.operators["unit"](x)
@@ -143,14 +146,20 @@ def normalize(x: Any, axis: int = -1, order: int = 2, epsilon: float | None = No
 
 
 def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: str | None = None) -> Any:
-    """Class numbers as vectors with a 1 at the class; -1 and beyond give zeros."""
+    """Class numbers as vectors along `axis` with a 1 at the class; -1 and beyond give zeros.
+
+    Without a `dtype` they have ``backend.floatx()``.
+    """
     numbers = np.asarray(plain(x)).astype(np.int64)
     found = (numbers[..., None] == np.arange(num_classes)).astype(dtype or floatx())
     return found if axis in (-1, found.ndim - 1) else np.moveaxis(found, -1, axis)
 
 
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
-    """-y log p - (1 - y) log(1 - p), element by element; p at least 1e-7 from 0 and 1."""
+    """-y log p - (1 - y) log(1 - p), element by element; p at least 1e-7 from 0 and 1.
+
+    With `from_logits`, `output` is log(p / (1 - p)).
+    """
     if from_logits:
         return _soft_plus(output) - target * output
     p = np.clip(output, _EPSILON, 1 - _EPSILON)
@@ -160,7 +169,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
 def categorical_crossentropy(
     target: Any, output: Any, from_logits: bool = False, axis: int = -1
 ) -> Any:
-    """-Σ y log p along an axis, of p over its sum."""
+    """-Σ y log p along an axis, of p over its sum; with `from_logits` p is softmax(output)."""
     if from_logits:
         return -np.sum(target * log_softmax(output, axis), axis=axis)
     p = output / np.sum(output, axis=axis, keepdims=True)
@@ -170,7 +179,7 @@ def categorical_crossentropy(
 def sparse_categorical_crossentropy(
     target: Any, output: Any, from_logits: bool = False, axis: int = -1
 ) -> Any:
-    """The same with class numbers."""
+    """`categorical_crossentropy` of class numbers; `from_logits` and `axis` as there."""
     numbers = np.asarray(plain(target))
     if numbers.ndim == np.ndim(plain(output)) and numbers.shape[axis] == 1:
         numbers = np.squeeze(numbers, axis)
@@ -187,7 +196,7 @@ def cast(x: Any, dtype: Any) -> Any:
 
 
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
-    """An array of anything."""
+    """An array of anything, of `dtype` or its own; `sparse` and `ragged` have no effect."""
     if dtype is not None:
         return cast(x, dtype)
     return x if isinstance(x, Traced) or hasattr(x, "_activated") else np.asarray(x)
@@ -232,7 +241,7 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Array:
 
 
 def moments(x: Any, axes: Any, keepdims: bool = False) -> tuple[Any, Any]:
-    """Mean and variance along axes."""
+    """Mean and variance along axes; `keepdims` as in NumPy."""
     axes = tuple(axes) if isinstance(axes, list) else axes
     return np.mean(x, axis=axes, keepdims=keepdims), np.var(x, axis=axes, keepdims=keepdims)
 
@@ -264,13 +273,16 @@ def divide_no_nan(x1: Any, x2: Any) -> Any:
 
 
 def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
-    """The parts of an array along an axis."""
+    """The parts of an array along an axis, which knows their number: `num` has no effect."""
     count = np.shape(plain(x))[axis]
     return [np.squeeze(np.take(x, [place], axis=axis), axis) for place in range(count)]
 
 
 def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
-    """The k largest numbers along the last axis, and their places."""
+    """The k largest numbers along the last axis, the largest first, and their places.
+
+    `sorted` has no effect.
+    """
     places = np.argsort(-plain(np.asarray(plain(x))), axis=-1, kind="stable")[..., :k]
     return np.take_along_axis(x, places, axis=-1), places
 

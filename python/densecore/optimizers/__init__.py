@@ -23,6 +23,23 @@ serialize = OPTIMIZERS.serialize
 deserialize = OPTIMIZERS.deserialize
 
 
+def LossScaleOptimizer(
+    inner_optimizer: Optimizer,
+    initial_scale: float = 2.0**15,
+    dynamic_growth_steps: int = 2000,
+    **others: Any,
+) -> Optimizer:
+    """The optimizer within: gradients of float32 and float64 need no scale.
+
+    Parameters
+    ----------
+    inner_optimizer : str or Optimizer
+    initial_scale, dynamic_growth_steps, **others
+        Accepted for Keras's sake, and without effect.
+    """
+    return get(inner_optimizer)
+
+
 def __getattr__(name: str) -> Any:
     with imports:
         import importlib  # most programs need none of these
@@ -32,7 +49,10 @@ def __getattr__(name: str) -> Any:
             return importlib.import_module("..schedules", __package__)
     if name == "legacy":  # Keras 2's place of these classes
         return importlib.import_module(__name__)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    with imports:
+        from .._base import unsupported
+
+    return unsupported.find(__name__, name, globals()["__all__"])
 
 
 globals()["__all__"] = public(globals(), "get", "names", "serialize", "deserialize", "Schedule")

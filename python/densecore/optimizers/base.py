@@ -96,6 +96,10 @@ class Optimizer(ByHand):
     learning_rate : float or callable
         Step length, > 0; or a schedule, which is called with the number of steps made; or an array
         with a rate for each step.
+    hyperparameters : dict
+        The rule's numbers by their names.
+    choices : dict, optional
+        What chooses among the core's rules.
     name : str, optional
         By default that of the rule.
     **options : float or int
@@ -107,7 +111,8 @@ class Optimizer(ByHand):
     schedule : callable or None
         The function that computes the learning rate; None when it is a number.
     iterations : int
-        The steps that the model which was compiled with it has made since.
+        The updates that the model which was compiled with it has made since; with
+        ``gradient_accumulation_steps`` fewer than batches.
 
     Raises
     ------
@@ -128,8 +133,8 @@ class Optimizer(ByHand):
         for method in overridden(cls, _NEVER_CALLED):
             raise TypeError(
                 f"class {cls.__name__}: found a method {method}, which the core, where parameters "
-                "are updated, does not call; wanted a loop of one's own: model.forward(x), "
-                "model.backward(gradient of the loss by the outputs), then a rule of one's own for "
+                "are updated, does not call; wanted a custom loop: model.forward(x), "
+                "model.backward(gradient of the loss by the outputs), then a custom rule for "
                 "model.parameters and model.gradients (see the page on own loops)"
             )
 
@@ -279,12 +284,8 @@ class Optimizer(ByHand):
             rate = LearningRate(self._rate_now())
             rate._optimizer = self
             return rate
-        if key == "iterations":
-            model = self._model_or_none()
-            network = None if model is None or not model.built else model._network
-            if "_by_hand" in vars(self):
-                network = vars(self)["_by_hand"][1]
-            return Steps(0 if network is None else network.steps)
+        if key == "iterations":  # as Keras counts: of the weights, not of the batches
+            return Steps(self._batches() // (self.pipeline.gradient_accumulation_steps or 1))
         if not key.startswith("_"):
             for values in (self._values(), vars(self.pipeline)):
                 if key in values:
@@ -296,7 +297,15 @@ class Optimizer(ByHand):
         schedule = vars(self).get("schedule")
         if schedule is None or vars(self).get("_model", lambda: None)() is None:
             return float(self._values()["learning_rate"])
-        return float(schedule(int(self.iterations)))
+        return float(schedule(self._batches()))
+
+    def _batches(self) -> int:
+        """How many gradients there have been."""
+        model = self._model_or_none()
+        network = None if model is None or not model.built else model._network
+        if "_by_hand" in vars(self):
+            network = vars(self)["_by_hand"][1]
+        return 0 if network is None else int(network.steps)
 
     def __setattr__(self, key: str, value: Any) -> None:
         if key == "lr":
@@ -391,9 +400,11 @@ class Optimizer(ByHand):
             schedules.deserialize(config["learning_rate"])
         except (TypeError, ValueError):
             config["learning_rate"] = self._rate_now()
+            # The rate itself is left out: Python shows equal warnings of one place once, and a
+            # checkpoint of each epoch gives one.
             warn(
-                f"learning_rate: the file holds the present rate, {config['learning_rate']:g}, and "
-                f"not {self.schedule!r}: a file cannot hold a function, and a class only after "
+                f"learning_rate: the file holds the present rate, and not {self.schedule!r}: a "
+                "file cannot hold a function, and a class only after "
                 "densecore.saving.register_keras_serializable()(class); schedules.FromArray holds "
                 "the rates themselves"
             )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._base import checks, core
-from .._base.dtypes import DTYPES, Array
+from .._base.dtypes import DTYPES, Array, Network
 from .._base.keras_arrays import Variable
 
 
@@ -69,7 +69,15 @@ class ByHand:
         ValueError, TypeError
             As of `apply`.
         """
-        pairs = [(gradient, variable) for gradient, variable in grads_and_vars]
+        pairs = checks.elements(
+            "grads_and_vars", grads_and_vars, "pairs of a gradient and a variable"
+        )
+        for pair in pairs:
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise TypeError(
+                    f"grads_and_vars: found {checks.shown(pair)} in it, wanted pairs of a gradient "
+                    "and a variable"
+                )
         self.apply([gradient for gradient, _ in pairs], [variable for _, variable in pairs])
 
     def apply(self, grads: Iterable[Any], trainable_variables: Iterable[Any] | None = None) -> None:
@@ -80,23 +88,28 @@ class ByHand:
         grads : iterable of array_like or None
             Of the shapes of the variables; None leaves one as it is but for what is kept for it.
         trainable_variables : iterable of arrays, optional
-            The same in each call. By default those of the model that is compiled with it.
+            Of float32 or float64, the same in each call. By default those of the model that is
+            compiled with it.
 
         Raises
         ------
         ValueError, TypeError
-            Another number of gradients, other shapes, or no numbers; nothing is changed.
+            Another number of gradients, other shapes, no numbers, or a variable that cannot be
+            written to; nothing is changed.
         """
         model = self._model_or_none()
         if trainable_variables is None and model is not None:
             trainable_variables = model.trainable_weights
         if trainable_variables is None:
             raise ValueError(f"{self.name}: apply: found no variables, wanted those of the step")
-        gradients, variables = list(grads), list(trainable_variables)
+        gradients = checks.elements("grads", grads, "gradients")
+        variables = checks.elements("trainable_variables", trainable_variables, "arrays")
         if len(gradients) != len(variables):
             raise ValueError(
                 f"{self.name}: found {len(gradients)} gradients for {len(variables)} variables"
             )
+        for variable in variables:
+            _check_variable(self.name, variable)
         flat = [_checked(self.name, *pair) for pair in zip(gradients, variables, strict=True)]
         places = None if model is None or not model.built else places_of(model._network, variables)
         if places is not None:
@@ -127,21 +140,34 @@ class ByHand:
         ----------
         var_list : list of arrays, optional
             Weights of the model.
-        var_names : list of str, optional
+        var_names : str or list of str, optional
             What their names, such as ``"dense/bias"``, contain (regular expressions).
 
         Raises
         ------
-        ValueError
-            A model is compiled with the optimizer already.
+        ValueError, TypeError
+            A model is compiled with the optimizer already; something that is no array, or no
+            regular expression.
         """
         if self._model_or_none() is not None:
             raise ValueError(
                 f"{self.name}: exclude_from_weight_decay: found a call after compile, wanted it "
                 "before"
             )
-        names = [checks.text("var_names", name) for name in var_names or ()]
-        addresses = [np.asarray(one).__array_interface__["data"][0] for one in var_list or ()]
+        if isinstance(var_names, str):
+            var_names = [var_names]
+        names = [] if var_names is None else checks.elements("var_names", var_names, "texts")
+        for name in names:
+            try:
+                re.compile(checks.text("var_names", name))
+            except re.error as error:
+                raise ValueError(
+                    f"var_names: found {checks.shown(name)}, wanted a regular expression: {error}"
+                ) from None
+        given = [] if var_list is None else checks.elements("var_list", var_list, "arrays")
+        for one in given:
+            _check_variable("var_list", one)
+        addresses = [np.asarray(one).__array_interface__["data"][0] for one in given]
         vars(self)["_excluded"] = (names, addresses)
 
     def _excludes(self, path: str, array: Array | None) -> bool:
@@ -193,12 +219,31 @@ def _dtype_of(variable: Any) -> "np.dtype[Any]":
     return np.dtype(np.float64 if found.itemsize > 4 else np.float32)
 
 
+def _check_variable(name: str, variable: Any) -> None:
+    """Raise for what cannot take the numbers of a step."""
+    if hasattr(variable, "assign"):
+        return
+    if not isinstance(variable, np.ndarray):
+        raise TypeError(f"{name}: found a variable {checks.shown(variable)}, wanted an array")
+    if variable.dtype.kind != "f":
+        raise TypeError(
+            f"{name}: found a variable of dtype {variable.dtype}, wanted float32 or float64"
+        )
+    if not variable.flags.writeable:
+        raise ValueError(f"{name}: found a variable that is read-only, wanted one to write to")
+
+
 def _checked(name: str, gradient: Any, variable: Any) -> Array:
     """A gradient as a vector."""
     shape = np.shape(variable)
     if gradient is None:
         return np.zeros(int(np.prod(shape, dtype=np.int64)))
-    found = np.asarray(gradient)
+    try:
+        found = np.asarray(gradient)
+    except ValueError:
+        raise ValueError(
+            f"{name}: found a gradient of rows of different lengths, wanted shape {shape}"
+        ) from None
     if found.dtype.kind not in "biuf":
         raise TypeError(f"{name}: found a gradient of dtype {found.dtype}, wanted real numbers")
     if found.shape != shape:
@@ -206,7 +251,7 @@ def _checked(name: str, gradient: Any, variable: Any) -> Array:
     return found.reshape(-1)
 
 
-def places_of(network: Any, variables: list[Any]) -> list[slice] | None:
+def places_of(network: Network, variables: list[Any]) -> list[slice] | None:
     """Where variables lie in a network's parameters; None when one does not."""
     flat = network.parameters
     begin, size = flat.__array_interface__["data"][0], flat.itemsize

@@ -145,7 +145,7 @@ def _softplus(z: Array) -> Array:
 
 
 def _limited(z: Array, limit: float = 800.0) -> Array:
-    """Keep a factor of what has vanished finite: infinity times 0 is NaN."""
+    """Keep a factor finite where the other one has vanished: infinity times 0 is NaN."""
     return np.asarray(np.clip(z, -limit, limit))
 
 

@@ -55,7 +55,7 @@ class Heads(Merge):
 
 
 class First(Merge):
-    """The first input alone: the others are there for what their penalties add to the loss."""
+    """The first input alone: the others are computed for their penalties."""
 
     def forward(self, xs: Sequence[Array]) -> Array:
         self.xs = list(xs)
@@ -233,7 +233,7 @@ class Graph:
     Attributes
     ----------
     outputs : list of arrays
-        What each node put out in the last call of `forward`.
+        The output of each node in the last call of `forward`.
     gradients : dict
         From the number of a node to the gradients of its parameters; of nodes that share a layer,
         the first one's.

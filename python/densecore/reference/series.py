@@ -3,7 +3,7 @@
 A series holds f(z), f'(z),
 f''(z) / 2 and f'''(z) / 6: products, quotients and exponentials of such series are those of their
 functions (Griewank & Walther, *Evaluating Derivatives*, 2008, table 13.1), so that an activation is
-written as what it is, and no derivative is ever worked out by hand.
+written as its formula, and no derivative is worked out by hand.
 """
 
 from __future__ import annotations

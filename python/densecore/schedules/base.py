@@ -83,7 +83,7 @@ class _Schedules(Registry[LearningRateSchedule]):
         return super().maker(name, custom_objects)
 
     def serialize(self, thing: LearningRateSchedule) -> dict[str, Any]:
-        """As `Registry.serialize`, with the name that a class of one's own is registered under."""
+        """As `Registry.serialize`, with the name that a custom class is registered under."""
         found = super().serialize(thing)
         name = name_that_finds(type(thing))
         return found if name is None else {**found, "registered_name": name}

@@ -73,9 +73,9 @@ class CosineDecayRestarts(LearningRateSchedule):
     first_decay_steps : int
         Length of the first decay.
     t_mul, m_mul : float, default 2.0 and 1.0
-        Factors of the next decay's length and of its highest rate.
+        Factors of the next decay's length, and of how far above its lowest rate it begins.
     alpha : float, default 0.0
-        The share of the highest rate that is left at the end of each.
+        The share of the first rate that is left at the end of each.
     name : str, default "SGDRDecay"
     """
 
@@ -108,8 +108,8 @@ class CosineDecayRestarts(LearningRateSchedule):
             restarts += (1 - t ** (restarts + 1)) / (1 - t) <= share
             restarts -= (1 - t**restarts) / (1 - t) > share
             share = (share - (1 - t**restarts) / (1 - t)) / t**restarts
-        height = self.initial_learning_rate * self.m_mul**restarts
-        return height * _cosine(share, self.alpha)
+        falling = self.m_mul**restarts * _cosine(share, 0.0)
+        return self.initial_learning_rate * ((1 - self.alpha) * falling + self.alpha)
 
 
 class FlatCosine(LearningRateSchedule):

@@ -164,7 +164,7 @@ class PolynomialDecay(LearningRateSchedule):
     cycle : bool, default False
         Whether `decay_steps` is doubled, tripled, … once it is passed, instead of staying at the
         end: the rate jumps up again.
-    name : str, optional
+    name : str, default "PolynomialDecay"
     """
 
     def __init__(

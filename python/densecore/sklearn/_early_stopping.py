@@ -58,7 +58,7 @@ class Convergence(Callback):
         record.write_to(parameters)
 
     def record_epoch(self, logs: dict[str, Any]) -> bool:
-        """Write down the losses and the score; whether what decides is better by more than tol."""
+        """Record the losses and the score; whether the deciding one is better by more than tol."""
         record = self._record
         record.n_iter_ += 1
         record.t_ += self._rows

@@ -12,16 +12,14 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from .._base.dtypes import Doubles
 from .._base.warn import warn
 from ..config import get_num_threads
 from ._parameters import Parameters
 from ._solvers import finish, run
 from ._training import Training
-
-Array = NDArray[np.float64]
 
 
 def seeds(parameters: Parameters) -> list[int]:
@@ -31,7 +29,7 @@ def seeds(parameters: Parameters) -> list[int]:
     return found
 
 
-def drawn_weights(member: Parameters, weights: Array | None, rows: int) -> Array:
+def drawn_weights(member: Parameters, weights: Doubles | None, rows: int) -> Doubles:
     """Weights by a draw of rows with replacement: how often a row is drawn, times its weight.
 
     All rows are there, so that every member knows all classes.

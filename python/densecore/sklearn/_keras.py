@@ -185,7 +185,7 @@ class KerasClassifier(ClassifierMixin, BaseKeras):
         """
         outputs = self._raw(X, options)
         if getattr(self.model_.loss, "from_logits", False):
-            outputs = _probabilities_of(outputs, self._target.kind, self.model_.loss)
+            outputs = _probabilities_of(outputs, self._target.kind)
         if self._target.kind == "multilabel" or outputs.shape[1] > 1:
             return outputs
         if self.n_classes_ == 1:
@@ -316,7 +316,7 @@ class KerasRegressor(RegressorMixin, BaseKeras):
         return tags
 
 
-def _probabilities_of(outputs: Array, kind: str, loss: Any) -> Array:
+def _probabilities_of(outputs: Array, kind: str) -> Array:
     """The sigmoid or the softmax of outputs that a loss takes as logits."""
     function = "sigmoid" if kind == "multilabel" or outputs.shape[1] == 1 else "softmax"
     found: Array = activations.get(function)(outputs)

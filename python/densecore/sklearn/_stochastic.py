@@ -134,7 +134,7 @@ def _batch_rows(parameters: Parameters, rows: int) -> int:
 
 
 def _seed(parameters: Parameters) -> int:
-    """The seed of what the core draws itself, such as masks of dropout.
+    """The seed of the core's own random numbers, such as masks of dropout.
 
     It is drawn from a copy: the random state's own numbers are scikit-learn's.
     """

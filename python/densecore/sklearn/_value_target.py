@@ -41,7 +41,7 @@ class ValueTarget(Target):
 
     @property
     def learns_deviations(self) -> bool:
-        """Whether the network puts out a standard deviation for each prediction."""
+        """Whether the network has an output for the standard deviation of each prediction."""
         return self.objective.name == "gaussian_nll"
 
     def encode(self, y: Array, name: str = "y") -> Array:

@@ -89,7 +89,7 @@ class LevenbergMarquardt:
                 f"ftol={self.ftol:g}, xtol={self.xtol:g}, gtol={self.gtol:g})")  # fmt: skip
 
     def check(self, network: Network, loss: Loss) -> None:
-        """Raise for what cannot be trained so, before anything is computed.
+        """Raise for a model or data that cannot be trained so, before anything is computed.
 
         Raises
         ------
@@ -212,7 +212,7 @@ class LevenbergMarquardt:
 
 
 class _Problem:
-    """½ Σ w (a - y)² plus penalties as a function of what is trained, a vector in float64."""
+    """½ Σ w (a - y)² plus penalties as a function of the trained parameters, a float64 vector."""
 
     def __init__(self, network: Network, loss: Loss, data: Data) -> None:
         self._network = network

@@ -19,6 +19,7 @@ from .._data.interop import refuse_masked
 from .columns import from_numbers, from_texts
 from .errors import TableError
 from .estimator_base import TARGET, TabularEstimator
+from .frames import different_values
 from .preparation import ClassTarget, NumericTarget
 from .reader import Table
 from .words import category_key
@@ -150,7 +151,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         target = problem.preparation.target
         assert isinstance(target, ClassTarget)
         if isinstance(y, str):
-            self.classes_ = np.array(target.classes)
+            self.classes_ = _classes_of(X, y, target)
         self._order = self._outputs_of_classes()
         return self
 
@@ -189,6 +190,19 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         """The likeliest class (rows,)."""
         likeliest = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[likeliest])
+
+
+def _classes_of(data: Any, name: str, target: ClassTarget) -> NDArray[Any]:
+    """The classes as the values of a frame's column; of a file, as texts."""
+    if isinstance(data, dict) or (hasattr(data, "columns") and not hasattr(data, "num_rows")):
+        values = different_values(data, name)
+        keys = [] if values is None else [category_key(str(value)) for value in values]
+        if set(keys) == {category_key(each) for each in target.classes} and (
+            len(keys) == len(target.classes)
+        ):
+            assert values is not None
+            return values
+    return np.array(target.classes)
 
 
 class TabularRegressor(RegressorMixin, TabularEstimator):

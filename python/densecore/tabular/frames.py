@@ -81,15 +81,36 @@ def _column(name: str, path: str, lines: Lines, series: Any, parse: bool) -> Col
                     f"column '{name}': argument must be a string or a number, found "
                     f"{type(value).__name__}"
                 )
+        # pandas's reader makes such columns of one that spells numbers: some of its chunks are
+        # numbers, others texts.
+        parse = parse or (_some(known, Real) and _some(known, str))
     texts = [str(value) for value in values]
     if missing is not None:
         texts = ["" if gone else t for gone, t in zip(missing, texts, strict=True)]
     return from_texts(name, path, lines, texts, parse)
 
 
+def _some(values: NDArray[Any], kind: type) -> bool:
+    return any(isinstance(v, kind) and not isinstance(v, bool | np.bool_) for v in values)
+
+
 def _fits(values: NDArray[Any]) -> bool:
     """Whether whole numbers are exact as float64."""
     return int(values.min()) >= -(2**53) and int(values.max()) <= 2**53
+
+
+def different_values(frame: Any, name: str) -> NDArray[Any] | None:
+    """The values of a frame's column that are not missing, each once, in order; None when they have
+    no order or the frame no such column."""
+    names = list(getattr(frame, "columns", frame))
+    if name not in names:
+        return None
+    values, missing = _array(_series(frame, name, names.index(name)))
+    known = values.tolist() if missing is None else values[~missing].tolist()
+    try:
+        return np.unique(np.array([value for value in known if not _is_missing(value)]))
+    except TypeError:
+        return None
 
 
 def _array(series: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:

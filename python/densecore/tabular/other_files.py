@@ -1,14 +1,16 @@
 """Tables in files of other programs, through pandas, and JSON."""
 
+import io
 import json
 import os
+import zipfile
 from typing import Any
 
 import numpy as np
 
 from .._base.lazy import imports
 from .derived import flat
-from .errors import TableError, listed
+from .errors import TableError, counted, listed
 from .text_files import read_text
 
 TABLES_EXTRA = "needs pandas: pip install 'densecore[tables]'"
@@ -37,6 +39,17 @@ def ending_of(path: str) -> str:
     for packed in (".gz", ".bz2", ".xz"):
         name = name.removesuffix(packed)
     return os.path.splitext(name)[1]
+
+
+def is_text(path: str, ending: str) -> bool:
+    """Whether a file that is called a spreadsheet is a text, or HTML: many programs name theirs
+    ``.xls`` so that Excel opens it."""
+    if ending != ".xls":
+        return False
+    with open(path, "rb") as file:
+        start = file.read(512)
+    wide = start.startswith((b"\xff\xfe", b"\xfe\xff"))  # UTF-16
+    return bool(start) and (wide or b"\x00" not in start)
 
 
 def read_with_pandas(shown: str, ending: str, header: bool, notes: list[str]) -> Any:
@@ -70,7 +83,7 @@ def read_with_pandas(shown: str, ending: str, header: bool, notes: list[str]) ->
 
 def _sheet(pandas: Any, shown: str, header: bool, notes: list[str]) -> Any:
     """The first sheet that is a table, without titles above it."""
-    with pandas.ExcelFile(shown) as book:
+    with pandas.ExcelFile(_unmerged(shown, notes)) as book:
         names = [str(name) for name in book.sheet_names]
         for name in names:
             frame = pandas.read_excel(book, sheet_name=name, header=0 if header else None)
@@ -84,6 +97,38 @@ def _sheet(pandas: Any, shown: str, header: bool, notes: list[str]) -> Any:
     if titles:
         notes.append(f"{titles} rows above the columns' names left out")
     return frame
+
+
+def _unmerged(shown: str, notes: list[str]) -> Any:
+    """A workbook in which cells that were merged over rows all have the value of the first one.
+
+    It is the file itself where none were. Cells merged over columns are headings.
+    """
+    if not zipfile.is_zipfile(shown):
+        return shown
+    with zipfile.ZipFile(shown) as parts:
+        sheets = [name for name in parts.namelist() if name.startswith("xl/worksheets/")]
+        if not any(b"<mergeCell " in parts.read(name) for name in sheets):
+            return shown
+    with imports:
+        import openpyxl
+
+    book, count = openpyxl.load_workbook(shown, data_only=True), 0
+    for sheet in book.worksheets:
+        for merged in list(sheet.merged_cells.ranges):
+            if merged.min_col != merged.max_col:
+                continue
+            sheet.unmerge_cells(merged.coord)
+            value = sheet.cell(merged.min_row, merged.min_col).value
+            for row in range(merged.min_row + 1, merged.max_row + 1):
+                sheet.cell(row, merged.min_col, value)
+            count += 1
+    if not count:
+        return shown
+    made = io.BytesIO()
+    book.save(made)
+    notes.append(f"{counted(count, 'cell')} merged over rows: each of the rows has the value")
+    return made
 
 
 def _titles(frame: Any) -> int:

@@ -21,6 +21,7 @@ from .other_files import (
     JSON,
     TYPED,
     ending_of,
+    is_text,
     read_json,
     read_with_pandas,
     refuse_ending,
@@ -160,7 +161,7 @@ def read_table(
     ending = ending_of(shown)
     refuse_ending(shown, ending)
     notes: list[str] = []
-    if ending in TYPED or ending in EXCEL:
+    if ending in TYPED or (ending in EXCEL and not is_text(shown, ending)):
         frame = read_with_pandas(shown, ending, header, notes)
         if len(frame) == 0:
             raise TableError(f"{shown}: found column names but no rows")

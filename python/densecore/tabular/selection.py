@@ -150,6 +150,8 @@ def _fit(
     return NumericFeature.fit(column, rows)
 
 
+# Cells that were merged over rows leave so few of them with a text, at most.
+_MOST_BLOCKS = 0.25
 # So many different numbers that all spell days (20210131) are no accident.
 _FEWEST_DATES = 10
 
@@ -181,6 +183,14 @@ def _notes_of(column: Column) -> list[str]:
             notes.append(
                 f"column '{column.name}': texts that differ by capital letters only are one "
                 f"category, such as {alike[0]}"
+            )
+    if contents.kind == "texts":
+        codes, levels = column.texts()
+        known = codes >= 0
+        if 1 < known.sum() == len(levels) <= _MOST_BLOCKS * len(codes) and known[0]:
+            notes.append(
+                f"column '{column.name}': {len(levels)} of {len(codes)} rows have a text, each "
+                "another: if they stand for the rows below them, too (merged cells), fill them in"
             )
     if contents.style:
         notes.append(f"column '{column.name}': {contents.style}{_example_of(column)}")

@@ -19,8 +19,10 @@ from typing import Any
 
 from .._base import core
 from . import layout
-from .errors import TableError, counted
+from .cell_marks import with_plain_digits, without_marks
+from .errors import TableError, counted, listed
 from .layout import LOOK, records
+from .markup import as_delimited
 
 SEPARATORS = {",": ",", ";": ";", "tab": "\t", "|": "|", "space": " "}
 
@@ -43,12 +45,13 @@ def read_text_table(path: str, separator: str | None, header: bool) -> TextTable
     OSError
         The file cannot be read.
     TableError
-        It is empty, not text, or has rows of different lengths.
+        It is empty, not text, or many of its rows have another number of cells than names.
     """
     notes: list[str] = []
     text = read_text(path, notes)
     if not text.strip():
         raise TableError(f"{path}: the file is empty")
+    text = without_marks(as_delimited(path, text, notes))
     text = layout.without_rulers(text, notes)
     begin, line, separator = _preamble(text, separator)
     if separator is None:
@@ -80,7 +83,31 @@ def read_text_table(path: str, separator: str | None, header: bool) -> TextTable
         cells = cells_of(text)
     if cells.rows == 0:
         raise TableError(f"{path}: found column names but no rows")
+    notes += _ragged(cells, merge)
     return TextTable(cells, names, separator, notes)
+
+
+def _ragged(cells: Any, merge: bool) -> list[str]:
+    """What is said of the few rows that have not as many values as there are columns."""
+    lines, found = cells.lines, cells.ragged
+    short = [str(lines[row]) for row, size in found if size < cells.columns]
+    long = [str(lines[row]) for row, size in found if size > cells.columns]
+    notes = []
+    if short:
+        notes.append(
+            f"{counted(len(short), 'row')} of too few values: "
+            f"{'all' if merge else 'those not there'} count as missing ({_rows(short)})"
+        )
+    if long:
+        notes.append(
+            f"{counted(len(long), 'row')} of too many values: all count as missing ({_rows(long)}; "
+            "a separator within a text wants quotes)"
+        )
+    return notes
+
+
+def _rows(lines: list[str]) -> str:
+    return f"row{'' if len(lines) == 1 else 's'} {listed(lines, 5)}"
 
 
 def read_text(path: str, notes: list[str]) -> bytes:
@@ -90,7 +117,7 @@ def read_text(path: str, notes: list[str]) -> bytes:
     else:
         with open(path, "rb") as file:
             raw = file.read()
-    return _decoded(path, _unpacked(path, raw), notes)
+    return with_plain_digits(_decoded(path, _unpacked(path, raw), notes), notes)
 
 
 # Bytes -------------------------------------------------------------------------------------------
@@ -132,10 +159,15 @@ def _of_no_table(name: str) -> bool:
     return name.endswith(("/", ".DS_Store")) or name.startswith("__MACOSX/")
 
 
+_MARK = b"\xef\xbb\xbf"
+
+
 def _decoded(path: str, raw: bytes, notes: list[str]) -> bytes:
     """The text as UTF-8 without a mark."""
     encoding = None
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if raw.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
+        encoding = "utf-32"
+    elif raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
     elif b"\x00" in raw[:LOOK]:
         # ASCII letters in UTF-16 have a zero in every other byte.
@@ -149,11 +181,12 @@ def _decoded(path: str, raw: bytes, notes: list[str]) -> bytes:
         try:
             return raw.decode(encoding).encode("utf-8", "replace")
         except UnicodeDecodeError as error:
-            raise TableError(f"{path}: not UTF-16 text ({error.reason})") from None
+            raise TableError(f"{path}: not {encoding[:6].upper()} text ({error.reason})") from None
     if b"\x00" in raw:
         raise TableError(f"{path}: not a text file, wanted CSV")
-    if raw.startswith(b"\xef\xbb\xbf"):
-        raw = raw[3:]
+    if raw.startswith(_MARK):
+        # Files that were put one behind the other each have their own.
+        raw = raw[len(_MARK) :].replace(b"\n" + _MARK, b"\n")
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -32,8 +32,6 @@ from .scores import (
 from .target_means import outside_means, write_outside_means
 from .trained import Trained, card_of
 
-Say = Callable[[str], None]
-
 # The share of the epochs that the trial of a logarithmic target takes.
 _TRIAL = 0.25
 # A line goes on beyond the targets of the training rows: so far, in their range, if it were alone.
@@ -79,7 +77,6 @@ def fit(
     metric: str | None = None,
     time_limit: float | None = None,
     progress: Progress | None = None,
-    say: Say = lambda text: None,
     linear: bool = True,
     executor: Any = None,
     comm: Any = None,

@@ -1,4 +1,4 @@
-"""Keras's ``utils`` for scripts, and what writes files and pictures whole or not at all."""
+"""Keras's ``utils`` for scripts, and writers of files and pictures, whole or not at all."""
 
 import os
 import random
@@ -20,6 +20,7 @@ from ..config import (
     disable_interactive_logging,
     enable_interactive_logging,
     is_interactive_logging_enabled,
+    standardize_dtype,
 )
 from ..layers.symbols import is_keras_tensor
 from ..models.model import Model
@@ -58,6 +59,7 @@ __all__ = [
     "require_matplotlib",
     "serialize_keras_object",
     "set_random_seed",
+    "standardize_dtype",
     "timeseries_dataset_from_array",
     "to_categorical",
     "unpack_x_y_sample_weight",
@@ -96,6 +98,12 @@ def plot_model(
 ) -> Any:
     """Draw a model, see ``Model.plot``; Keras's arguments of appearance have no effect.
 
+    Parameters
+    ----------
+    model : Model
+    to_file : path, default "model.png"
+        None writes no file.
+
     Raises
     ------
     TypeError
@@ -127,7 +135,7 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
-    """x, y and the weights of rows of what a batch is; None for parts that are missing.
+    """x, y and the weights of rows of a batch; None for parts that are missing.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from typing import Any
 class PyDataset:
     """Base class of objects that give batches by number, for ``fit``, ``evaluate``, ``predict``.
 
-    A class of one's own has ``__len__`` (batches of an epoch) and ``__getitem__`` (batch number
+    A custom class has ``__len__`` (batches of an epoch) and ``__getitem__`` (batch number
     → (x, y) or (x, y, sample_weight)). Batches are made in the training's own thread.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The progress of a loop of one's own."""
+"""The progress of a custom loop."""
 
 import sys
 import time
