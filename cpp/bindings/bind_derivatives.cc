@@ -6,7 +6,7 @@
 namespace densecore::bindings {
 namespace {
 
-constexpr MemberRow rows[] = {
+constexpr MemberRow derivative_rows[] = {
     method("trained()", DENSECORE_MEMBERS(PyNetwork, trained),
            "(begin, end, l1, l2) of each array of parameters that is trained."),
     method("fused()", DENSECORE_MEMBERS(PyNetwork, fused),
@@ -28,7 +28,7 @@ constexpr MemberRow rows[] = {
            "From the gradients by those to the gradients by the parameters, in `out`, and by x."),
 };
 template <class T>
-constexpr MemberRow functions[] = {
+constexpr MemberRow derivative_functions[] = {
     function<&PyNetwork<T>::activation_derivatives>(
         "activation_derivatives(name, parameters, z)",
         "f', f'' and f''' at z (n,) of an activation; None when only f' is known."),
@@ -38,8 +38,8 @@ constexpr MemberRow functions[] = {
 
 template <class T>
 void register_derivatives(const py::handle& network) {
-  add_rows(network, table_of_rows<rows>());
-  add_rows(network, table_of_rows<functions<T>>());
+  add_rows(network, table_of_rows<derivative_rows>());
+  add_rows(network, table_of_rows<derivative_functions<T>>());
 }
 
 #define DENSECORE_INSTANTIATE(T, NAME, field, dtype) \

@@ -29,12 +29,12 @@ auto computed(const H& head, Body&& body) {
 }
 
 // The head's own arrays, of its dtype.
-class Head : public CoreObject {
+class DistributionHead : public CoreObject {
  public:
   bool single() const { return single_; }
 
  protected:
-  explicit Head(bool single) : single_(single) {}
+  explicit DistributionHead(bool single) : single_(single) {}
   py::array shown_rows(const Numbers& numbers) const { return vector_of(numbers, single_); }
 
   bool single_;
@@ -53,14 +53,15 @@ void check_alike(const H& one, const H& other) {
                               text(one));
 }
 
-class PyNormal : public Head {
+class PyNormal : public DistributionHead {
  public:
   using Action = Numbers;
   using Gradient = NormalGradient;
 
   PyNormal(const py::object& loc, const py::object& log_scale, double lowest, double highest,
            bool squashed, const py::object& isa)
-      : Head(is_single("loc", loc)), rows_(made(loc, log_scale, lowest, highest, squashed, isa)) {}
+      : DistributionHead(is_single("loc", loc)),
+        rows_(made(loc, log_scale, lowest, highest, squashed, isa)) {}
 
   py::tuple sample(std::uint64_t seed) const {
     Numbers noise, action, log_prob;
@@ -153,13 +154,13 @@ class PyNormal : public Head {
   NormalRows rows_;
 };
 
-class PyCategorical : public Head {
+class PyCategorical : public DistributionHead {
  public:
   using Action = std::vector<std::int32_t>;
   using Gradient = Numbers;
 
   PyCategorical(const py::object& logits, const py::object& isa)
-      : Head(is_single("logits", logits)), rows_(made(logits, isa)) {}
+      : DistributionHead(is_single("logits", logits)), rows_(made(logits, isa)) {}
 
   py::tuple probabilities() const {
     return py::make_tuple(shown(rows_.probabilities()), shown(rows_.log_probabilities()));
@@ -205,7 +206,8 @@ class PyCategorical : public Head {
   }
 
  private:
-  PyCategorical(bool single, CategoricalRows rows) : Head(single), rows_(std::move(rows)) {}
+  PyCategorical(bool single, CategoricalRows rows)
+      : DistributionHead(single), rows_(std::move(rows)) {}
 
   CategoricalRows made(const py::object& logits, const py::object& isa) const {
     HeadRows found = rows_of("logits", logits, single_);

@@ -7,7 +7,7 @@
 namespace densecore::bindings {
 namespace {
 
-constexpr MemberRow rows[] = {
+constexpr MemberRow ensemble_rows[] = {
     property("parameters", DENSECORE_MEMBERS(PyEnsemble, parameters),
              "A view (members, parameters)."),
     property("states", DENSECORE_MEMBERS(PyEnsemble, states),
@@ -47,20 +47,20 @@ constexpr MemberRow rows[] = {
 };
 
 template <class T>
-void register_for(const py::module_& module, const std::string& dtype) {
+void register_ensemble_of(const py::module_& module, const std::string& dtype) {
   static constexpr MemberRow made =
       constructor<PyEnsemble<T>, index_t, const std::vector<py::dict>&, index_t, const py::object&>(
           "Ensemble(inputs, layers, members, isa=None)");
   add_rows(
       core_class<PyEnsemble<T>>(module, "Ensemble" + dtype,
                                 "Many networks of one architecture, trained side by side.", &made),
-      table_of_rows<rows>());
+      table_of_rows<ensemble_rows>());
 }
 
 }  // namespace
 
 void register_ensemble(py::module_& module) {
-#define DENSECORE_REGISTER(T, NAME, field, dtype) register_for<T>(module, #NAME);
+#define DENSECORE_REGISTER(T, NAME, field, dtype) register_ensemble_of<T>(module, #NAME);
   DENSECORE_FOR_EACH_DTYPE(DENSECORE_REGISTER)
 #undef DENSECORE_REGISTER
 }

@@ -10,7 +10,7 @@ PyObject* itself(PyObject* self, const Given&) {
   return self;
 }
 
-constexpr MemberRow rows[] = {
+constexpr MemberRow frozen_rows[] = {
     property("input_shape", DENSECORE_MEMBERS(PyFrozen, input_shape), "(None, features)."),
     property("output_shape", DENSECORE_MEMBERS(PyFrozen, output_shape), "(None, units)."),
     property("dtype", DENSECORE_MEMBERS(PyFrozen, dtype), "float32 or float64."),
@@ -30,7 +30,7 @@ constexpr MemberRow rows[] = {
         "What pickle makes another one of."),
 };
 template <class T>
-constexpr MemberRow hot_rows[] = {
+constexpr MemberRow frozen_hot_rows[] = {
     method_at("predict_on_batch(x, out=None)", PyFrozen<T>::call_predict,
               "The outputs (rows, units) for x (rows, features), in `out`."),
 };
@@ -39,29 +39,29 @@ bool is_identity_layer(const py::dict& layer) {
   const LayerSpec spec = layer_spec_of(layer);
   return spec.kind->is_identity(spec);
 }
-constexpr MemberRow functions[] = {
+constexpr MemberRow frozen_functions[] = {
     function<&is_identity_layer>("is_identity_layer(layer)",
                                  "Whether a layer's output is its input, in prediction."),
 };
 
 template <class T>
-void register_for(const py::module_& module, const std::string& dtype) {
+void register_frozen_of(const py::module_& module, const std::string& dtype) {
   static constexpr MemberRow made =
       constructor<PyFrozen<T>, index_t, py::list, const py::object&, py::list, py::dict>(
           "Frozen(inputs, layers, parameters, states, functions)");
   const py::handle type = core_class<PyFrozen<T>>(
       module, "Frozen" + dtype, "An immutable network for prediction; see `freeze`.", &made);
-  add_rows(type, table_of_rows<rows>());
-  add_rows(type, table_of_rows<hot_rows<T>>());
+  add_rows(type, table_of_rows<frozen_rows>());
+  add_rows(type, table_of_rows<frozen_hot_rows<T>>());
 }
 
 }  // namespace
 
 void register_frozen(py::module_& module) {
-#define DENSECORE_REGISTER(T, NAME, field, dtype) register_for<T>(module, #NAME);
+#define DENSECORE_REGISTER(T, NAME, field, dtype) register_frozen_of<T>(module, #NAME);
   DENSECORE_FOR_EACH_DTYPE(DENSECORE_REGISTER)
 #undef DENSECORE_REGISTER
-  add_rows(module, table_of_rows<functions>());
+  add_rows(module, table_of_rows<frozen_functions>());
 }
 
 }  // namespace densecore::bindings

@@ -276,7 +276,7 @@ class Kernels : public TypedObject<T> {
   const KernelTable<T>& table_;
 };
 
-constexpr MemberRow rows[] = {
+constexpr MemberRow kernel_rows[] = {
     property("isa", DENSECORE_MEMBERS(Kernels, isa), "The instruction set."),
     property("lanes", DENSECORE_MEMBERS(Kernels, lanes), "Numbers in a vector."),
     method("gemm(a, b, bias, c, accumulate=False)", DENSECORE_MEMBERS(Kernels, gemm),
@@ -322,18 +322,18 @@ constexpr MemberRow rows[] = {
 };
 
 template <class T>
-void register_for(const py::module_& module, const char* dtype) {
+void register_kernels_of(const py::module_& module, const char* dtype) {
   static constexpr MemberRow made = constructor<Kernels<T>, const py::object&>("Kernels(isa=None)");
   add_rows(core_class<Kernels<T>>(module, std::string("Kernels") + dtype,
                                   "The kernels of one instruction set and dtype on NumPy arrays.",
                                   &made),
-           table_of_rows<rows>());
+           table_of_rows<kernel_rows>());
 }
 
 }  // namespace
 
 void register_kernels(py::module_& module) {
-#define DENSECORE_REGISTER(T, NAME, field, dtype) register_for<T>(module, #NAME);
+#define DENSECORE_REGISTER(T, NAME, field, dtype) register_kernels_of<T>(module, #NAME);
   DENSECORE_FOR_EACH_DTYPE(DENSECORE_REGISTER)
 #undef DENSECORE_REGISTER
 }

@@ -89,27 +89,27 @@ MetricSpec metric_spec(const std::string& name, const py::dict& options) {
 
 namespace {
 
-constexpr MemberRow made =
+constexpr MemberRow made_metric =
     constructor<PyMetric, const std::string&, const py::dict&, index_t, bool>(
         "Metric(name, options, outputs, labels)");
-constexpr MemberRow rows[] = {
+constexpr MemberRow metric_rows[] = {
     method<&PyMetric::update>("update(outputs, targets, weight)",
                               "Add a batch: y_pred (rows, outputs), y_true of that shape or "
                               "(rows,), weights (rows,) or None."),
     method<&PyMetric::reset>("reset()", "Forget the batches so far."),
     method<&PyMetric::result>("result()", "The metric of all batches so far."),
 };
-constexpr MemberRow functions[] = {
+constexpr MemberRow metric_functions[] = {
     function<&metric_names>("metric_names()", "The names of all metrics that are not also losses."),
 };
 
 }  // namespace
 
 void register_metric(py::module_& module) {
-  add_rows(
-      core_class<PyMetric>(module, "Metric", "A metric by itself, fed batch after batch.", &made),
-      table_of_rows<rows>());
-  add_rows(module, table_of_rows<functions>());
+  add_rows(core_class<PyMetric>(module, "Metric", "A metric by itself, fed batch after batch.",
+                                &made_metric),
+           table_of_rows<metric_rows>());
+  add_rows(module, table_of_rows<metric_functions>());
 }
 
 }  // namespace densecore::bindings

@@ -116,7 +116,7 @@ constexpr MemberRow reservation_rows[] = {
 };
 
 template <class T>
-void register_for(const py::module_& module, const std::string& dtype) {
+void register_network_of(const py::module_& module, const std::string& dtype) {
   add_rows(core_class<PyRunningMetrics<T>>(module, "RunningMetrics" + dtype,
                                            "Loss and metrics of the batches so far."),
            table_of_rows<metrics_rows>());
@@ -145,7 +145,7 @@ void register_network(py::module_& module) {
   add_rows(
       core_class<PyReservation>(module, "Reservation", "See `reserved` of networks and ensembles."),
       table_of_rows<reservation_rows>());
-#define DENSECORE_REGISTER(T, NAME, field, dtype) register_for<T>(module, #NAME);
+#define DENSECORE_REGISTER(T, NAME, field, dtype) register_network_of<T>(module, #NAME);
   DENSECORE_FOR_EACH_DTYPE(DENSECORE_REGISTER)
 #undef DENSECORE_REGISTER
 }

@@ -43,8 +43,9 @@ std::vector<std::string> states(const PySettings& self) {
   return optimizer_state_names(*self.settings);
 }
 
-constexpr MemberRow made = constructor<PySettings, const std::string&>("OptimizerSettings(name)");
-constexpr MemberRow rows[] = {
+constexpr MemberRow made_settings =
+    constructor<PySettings, const std::string&>("OptimizerSettings(name)");
+constexpr MemberRow optimizer_rows[] = {
     property<&name>("name", "The update rule."),
     method<&get>("get(hyperparameter)", "A hyperparameter's value."),
     method<&set>("set(hyperparameter, value)", "Set a hyperparameter, from the next step on."),
@@ -58,7 +59,7 @@ constexpr MemberRow rows[] = {
                           "rates(first, count); None ends that."),
     property<&states>("states", "Names of the arrays that the optimizer keeps per parameter."),
 };
-constexpr MemberRow functions[] = {
+constexpr MemberRow optimizer_functions[] = {
     function<&optimizer_names>("optimizer_names()", "The names of all update rules."),
 };
 
@@ -66,9 +67,9 @@ constexpr MemberRow functions[] = {
 
 void register_optimizer(py::module_& module) {
   add_rows(core_class<PySettings>(module, "OptimizerSettings",
-                                  "An optimizer's name and hyperparameters.", &made),
-           table_of_rows<rows>());
-  add_rows(module, table_of_rows<functions>());
+                                  "An optimizer's name and hyperparameters.", &made_settings),
+           table_of_rows<optimizer_rows>());
+  add_rows(module, table_of_rows<optimizer_functions>());
 }
 
 }  // namespace densecore::bindings

@@ -6,7 +6,7 @@
 namespace densecore::bindings {
 namespace {
 
-constexpr MemberRow rows[] = {
+constexpr MemberRow network_part_rows[] = {
     method("leaves_of(rows)", DENSECORE_MEMBERS(PyNetwork, leaves_of),
            "Of how many leaves a step adds up the gradient of so many rows; 0: of none."),
     method("couples_rows()", DENSECORE_MEMBERS(PyNetwork, couples_rows),
@@ -63,6 +63,8 @@ constexpr MemberRow rows[] = {
 
 }  // namespace
 
-void register_parts(const py::handle& network) { add_rows(network, table_of_rows<rows>()); }
+void register_parts(const py::handle& network) {
+  add_rows(network, table_of_rows<network_part_rows>());
+}
 
 }  // namespace densecore::bindings

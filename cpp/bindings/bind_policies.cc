@@ -51,7 +51,7 @@ py::array policy_advantages(index_t runs, const py::object& rewards, const py::o
       false);
 }
 
-constexpr MemberRow functions[] = {
+constexpr MemberRow policy_functions[] = {
     function<&td_loss>(
         "td_loss(values, action, target, weight, delta)",
         "(loss, its derivatives by `values`, errors) of the chosen actions' values."),
@@ -63,6 +63,6 @@ constexpr MemberRow functions[] = {
 
 }  // namespace
 
-void register_policies(py::module_& module) { add_rows(module, table_of_rows<functions>()); }
+void register_policies(py::module_& module) { add_rows(module, table_of_rows<policy_functions>()); }
 
 }  // namespace densecore::bindings

@@ -57,7 +57,7 @@ std::unique_ptr<PyRows<T>> csr(const py::object& data, const py::object& indices
                                      std::vector<py::object>{data});
 }
 
-constexpr MemberRow rows[] = {
+constexpr MemberRow source_rows[] = {
     property("shape", DENSECORE_MEMBERS(PyRows, shape), "(rows, columns)."),
     method("__len__()", DENSECORE_MEMBERS(PyRows, size), "Number of rows."),
     method("slice(begin, end)", DENSECORE_MEMBERS(PyRows, slice),
@@ -68,25 +68,25 @@ constexpr MemberRow rows[] = {
            "The rows of these numbers as an array."),
 };
 template <class T>
-constexpr MemberRow makers[] = {
+constexpr MemberRow source_makers[] = {
     function<&strided<T>>("strided(array)", "Rows of an array of any dtype and strides."),
     function<&csr<T>>("csr(data, indices, indptr, columns)",
                       "Rows of a sparse matrix in CSR format; `indices` and `indptr` are copied."),
 };
 
 template <class T>
-void register_for(const py::module_& module, const char* dtype) {
+void register_rows_of(const py::module_& module, const char* dtype) {
   const py::handle type =
       core_class<PyRows<T>>(module, std::string("Rows") + dtype,
                             "Rows that are made when they are read: (rows, columns).");
-  add_rows(type, table_of_rows<rows>());
-  add_rows(type, table_of_rows<makers<T>>());
+  add_rows(type, table_of_rows<source_rows>());
+  add_rows(type, table_of_rows<source_makers<T>>());
 }
 
 }  // namespace
 
 void register_rows(py::module_& module) {
-#define DENSECORE_REGISTER(T, NAME, field, dtype) register_for<T>(module, #NAME);
+#define DENSECORE_REGISTER(T, NAME, field, dtype) register_rows_of<T>(module, #NAME);
   DENSECORE_FOR_EACH_DTYPE(DENSECORE_REGISTER)
 #undef DENSECORE_REGISTER
 }

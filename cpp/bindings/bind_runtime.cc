@@ -96,7 +96,7 @@ py::array order_of_rows(index_t n, std::uint64_t seed, std::uint64_t epoch) {
   return order;
 }
 
-constexpr MemberRow functions[] = {
+constexpr MemberRow runtime_functions[] = {
     function<&thread_count>("get_num_threads()",
                             "Number of threads that computations use at most."),
     function<&set_thread_count>("set_num_threads(count)", "Set that number, 1 to 1024."),
@@ -134,6 +134,6 @@ constexpr MemberRow functions[] = {
 
 }  // namespace
 
-void register_runtime(py::module_& module) { add_rows(module, table_of_rows<functions>()); }
+void register_runtime(py::module_& module) { add_rows(module, table_of_rows<runtime_functions>()); }
 
 }  // namespace densecore::bindings

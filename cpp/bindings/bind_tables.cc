@@ -149,10 +149,10 @@ py::object number_of(const std::string& text) {
   return parse_number(text, {}, &value) ? py::object(py::float_(value)) : py::none();
 }
 
-constexpr MemberRow made = constructor<PyText, const py::bytes&, std::size_t, std::int64_t, index_t,
-                                       const std::string&, bool, bool>(
+constexpr MemberRow made_text = constructor<PyText, const py::bytes&, std::size_t, std::int64_t,
+                                            index_t, const std::string&, bool, bool>(
     "DelimitedText(text, begin, line, columns, separator, merge, comments)");
-constexpr MemberRow rows[] = {
+constexpr MemberRow table_rows[] = {
     function<&of_texts>("of_texts(texts)", "One column of these texts."),
     property<&row_count>("rows", "Number of records."),
     property<&column_count>("columns", "Number of columns."),
@@ -166,7 +166,7 @@ constexpr MemberRow rows[] = {
     method<&clear_cells>("clear_cells(texts)", "Make the cells of these texts empty."),
     method<&codes_of>("codes(column)", "A column as categories: (codes, texts)."),
 };
-constexpr MemberRow functions[] = {
+constexpr MemberRow table_functions[] = {
     function<&first_records_of>("first_records(text, begin, separator, merge, limit)",
                                 "The first records from `begin` on: (line, next, cells) of each."),
     function<&is_marker>("is_missing_marker(text)",
@@ -180,11 +180,11 @@ constexpr MemberRow functions[] = {
 }  // namespace
 
 void register_tables(py::module_& module) {
-  add_rows(
-      core_class<PyText>(module, "DelimitedText",
-                         "The cells of a delimited text, as bytes; columns become arrays.", &made),
-      table_of_rows<rows>());
-  add_rows(module, table_of_rows<functions>());
+  add_rows(core_class<PyText>(module, "DelimitedText",
+                              "The cells of a delimited text, as bytes; columns become arrays.",
+                              &made_text),
+           table_of_rows<table_rows>());
+  add_rows(module, table_of_rows<table_functions>());
 }
 
 }  // namespace densecore::bindings

@@ -9,7 +9,7 @@
 namespace densecore {
 namespace {
 
-constexpr index_t block_rows = 64, leaf_rows = 128;
+constexpr index_t jet_rows = 64, leaf_rows = 128;
 // Each leaf needs memory for a gradient.
 constexpr int max_leaves = 32, few_leaves = 4;
 constexpr index_t few_parameters = index_t{1} << 16;
@@ -211,10 +211,10 @@ void Jets<T>::forward(Executor& executor, const Network<T>& network, int order,
     std::fill_n(arrays_[0][k].data(), size, T(0));
   copy_rows(x, MatrixView<T>(arrays_[0][0].data(), x.rows, x.cols));
   if (direction) copy_rows(direction, MatrixView<T>(arrays_[0][1].data(), x.rows, x.cols));
-  executor.run(static_cast<int>(divide_up(x.rows, block_rows)),
+  executor.run(static_cast<int>(divide_up(x.rows, jet_rows)),
                (order + 1) * network.forward_work(x.rows), [&](int i, void* scratch) {
-                 const index_t begin = i * block_rows;
-                 forward_rows(network, {begin, std::min(begin + block_rows, x.rows)}, scratch);
+                 const index_t begin = i * jet_rows;
+                 forward_rows(network, {begin, std::min(begin + jet_rows, x.rows)}, scratch);
                });
   rows_ = x.rows;
 }
@@ -398,8 +398,8 @@ void Jets<T>::backward(Executor& executor, const Network<T>& network, const Cons
   executor.run(leaves, 3 * (order + 1) * network.forward_work(rows_), [&](int i, void* scratch) {
     std::fill_n(buffer(i), count, T(0));
     const index_t leaf_end = rows_ * (i + 1) / leaves;
-    for (index_t begin = rows_ * i / leaves; begin < leaf_end; begin += block_rows) {
-      const Range rows{begin, std::min(begin + block_rows, leaf_end)};
+    for (index_t begin = rows_ * i / leaves; begin < leaf_end; begin += jet_rows) {
+      const Range rows{begin, std::min(begin + jet_rows, leaf_end)};
       const Views g = gradient(steps_.size(), rows);
       for (std::size_t k = 0; k <= static_cast<std::size_t>(order); ++k)
         if (grad[k])

@@ -5,7 +5,8 @@
 
 #include "base/cpu_features.h"
 
-// Written by CMake from isa.cmake: DENSECORE_FOR_EACH_ISA(X) is X(avx512) X(avx2) X(scalar).
+// Written by CMake from isa.cmake: DENSECORE_FOR_EACH_ISA(X) is X(avx512) X(avx2) X(sse2), and
+// DENSECORE_LIKE_PORTABLE, unless the portable level is among them, the one that has its bits.
 #include "kernels/isa_list.h"
 
 #define DENSECORE_DECLARE(isa) extern "C" const densecore::KernelTables densecore_kernels_##isa;
@@ -17,8 +18,21 @@ namespace {
 
 std::vector<const KernelTables*> compiled_kernels() {
 #define DENSECORE_ADDRESS(isa) &densecore_kernels_##isa,
-  return {DENSECORE_FOR_EACH_ISA(DENSECORE_ADDRESS)};
+  std::vector<const KernelTables*> compiled = {DENSECORE_FOR_EACH_ISA(DENSECORE_ADDRESS)};
 #undef DENSECORE_ADDRESS
+#ifdef DENSECORE_LIKE_PORTABLE
+#define DENSECORE_TABLES_(isa) densecore_kernels_##isa
+#define DENSECORE_TABLES(isa) DENSECORE_TABLES_(isa)
+  static const KernelTables portable = [] {
+    KernelTables tables = DENSECORE_TABLES(DENSECORE_LIKE_PORTABLE);
+    tables.isa = "scalar";
+    return tables;
+  }();
+  compiled.push_back(&portable);
+#undef DENSECORE_TABLES
+#undef DENSECORE_TABLES_
+#endif
+  return compiled;
 }
 
 std::string joined(const std::vector<std::string>& names) {

@@ -49,24 +49,22 @@ inline void gemm_tile(const TileArguments<typename V::T>& p, index_t tail) {
   V sum[rows][vectors > 0 ? vectors : 1];
   Tail last[rows];
   const index_t ldc = p.ldc;
-  if (p.accumulate) {
+  // C's own rows, or the bias in each of them: one copy of the code for both.
+  const T* const start = p.accumulate ? p.c : p.bias;
+  const index_t apart = p.accumulate ? ldc : 0;
+  if (start != nullptr) {
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 16
-      for (int v = 0; v < vectors; ++v) sum[i][v] = V::load(p.c + i * ldc + v * V::width);
-      if constexpr (part) last[i] = Tail::load_partial(p.c + i * ldc + end, tail);
+      for (int v = 0; v < vectors; ++v) sum[i][v] = V::load(start + i * apart + v * V::width);
     }
-  } else if (p.bias != nullptr) {
+    if constexpr (part) {  // which takes several instructions: of the bias once
+      last[0] = Tail::load_partial(start + end, tail);
 #pragma GCC unroll 16
-    for (int v = 0; v < vectors; ++v) {
-      const V bias = V::load(p.bias + v * V::width);
+      for (int i = 1; i < rows; ++i) last[i] = last[0];
+      if (p.accumulate)
 #pragma GCC unroll 16
-      for (int i = 0; i < rows; ++i) sum[i][v] = bias;
-    }
-    if constexpr (part) {
-      const Tail bias = Tail::load_partial(p.bias + end, tail);
-#pragma GCC unroll 16
-      for (int i = 0; i < rows; ++i) last[i] = bias;
+        for (int i = 1; i < rows; ++i) last[i] = Tail::load_partial(start + i * apart + end, tail);
     }
   } else {
 #pragma GCC unroll 16

@@ -81,7 +81,7 @@ struct FewRows {
     const T* weights = p.b + i * p.b_col;
     const index_t inputs_apart = p.b_col, depth = p.depth;
     index_t k = 0;
-    if (part.count == V::width)
+    if constexpr (__is_same(Inputs, Whole<V>))
       for (; k + V::width <= depth; k += V::width) {
         V block[V::width];
         const T* from = weights + k;

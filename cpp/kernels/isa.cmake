@@ -19,18 +19,28 @@ set(DENSECORE_GCC_KERNEL_OPTIONS
 
 # A row's own options come last; a row with an -O does without the second list. SSE2, for processors
 # from before 2013 and the smallest ones since, is compiled for space (-Os), except its products,
-# which would spill registers (DENSECORE_FAST_PRODUCTS). The portable level is compiled for space
-# where it is only an oracle. At -Os GCC raises a false warning of array bounds.
+# which would spill registers (DENSECORE_FAST_PRODUCTS). At -Os GCC raises a false warning of array
+# bounds.
+#
+# Where every processor has a level with the bits of the portable one, the portable one is never
+# chosen: its name stands for that level's functions. DENSECORE_PORTABLE compiles it, for space, as
+# the oracle of the checks; tools/check_isa_levels.py compares the bits of the two.
 set(DENSECORE_ISA_LEVELS "")
 # One element at a time, as written: vectorised by GCC 12, the tile's loop loads past the end of B.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
   densecore_isa(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512)
   densecore_isa(avx2 -mavx2 -mfma)
   densecore_isa(sse2 -Os -Wno-array-bounds -DDENSECORE_FAST_PRODUCTS)
-  densecore_isa(scalar -Os -Wno-array-bounds -fno-tree-vectorize -DDENSECORE_ORACLE)
+  set(DENSECORE_LIKE_PORTABLE sse2)
+  if(DENSECORE_PORTABLE)
+    densecore_isa(scalar -Os -Wno-array-bounds -fno-tree-vectorize -DDENSECORE_ORACLE)
+  endif()
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
   densecore_isa(neon)
-  densecore_isa(scalar -Os -Wno-array-bounds -fno-tree-vectorize -DDENSECORE_ORACLE)
+  set(DENSECORE_LIKE_PORTABLE neon)
+  if(DENSECORE_PORTABLE)
+    densecore_isa(scalar -Os -Wno-array-bounds -fno-tree-vectorize -DDENSECORE_ORACLE)
+  endif()
 else()
   densecore_isa(scalar -fno-tree-vectorize -fno-unroll-loops -fno-ipa-cp-clone)
 endif()

@@ -79,13 +79,13 @@ double matthews_correlation(const Classes& classes) {
                std::sqrt((square - predicted_squares) * (square - true_squares)));
 }
 
-struct Entry {
+struct CountMetric {
   const char* name;
   double (*of_counts)(const Counts&);    // from the counts of one class, or of all together
   double (*of_classes)(const Classes&);  // from one predicted class per row
 };
 
-constexpr Entry entries[] = {
+constexpr CountMetric count_metrics[] = {
     {"precision", precision, nullptr},
     {"recall", recall, nullptr},
     {"f1_score", f1, nullptr},
@@ -102,7 +102,7 @@ constexpr Entry entries[] = {
 template <class T>
 class ClassCounts : public CopyableAccumulator<T, ClassCounts<T>> {
  public:
-  ClassCounts(const Entry& entry, const MetricSpec& spec, index_t outputs)
+  ClassCounts(const CountMetric& entry, const MetricSpec& spec, index_t outputs)
       : entry_(entry), spec_(spec) {
     // One output decides between two classes.
     const index_t classes = entry.of_classes != nullptr && outputs == 1 ? 2 : outputs;
@@ -171,7 +171,7 @@ class ClassCounts : public CopyableAccumulator<T, ClassCounts<T>> {
     return static_cast<double>(row[c]) > threshold();
   }
 
-  const Entry& entry_;
+  const CountMetric& entry_;
   MetricSpec spec_;
   Classes classes_;
 };
@@ -180,13 +180,13 @@ class ClassCounts : public CopyableAccumulator<T, ClassCounts<T>> {
 
 std::vector<std::string> names_of_counts() {
   std::vector<std::string> names;
-  for (const auto& entry : entries) names.emplace_back(entry.name);
+  for (const auto& entry : count_metrics) names.emplace_back(entry.name);
   return names;
 }
 
 template <class T>
 std::unique_ptr<Accumulator<T>> class_counts(const MetricSpec& spec, index_t outputs, bool) {
-  for (const Entry& entry : entries) {
+  for (const CountMetric& entry : count_metrics) {
     if (spec.name != entry.name) continue;
     if (spec.average != "micro" && spec.average != "macro" && spec.average != "weighted")
       throw std::invalid_argument("metric '" + spec.name + "': unknown average '" + spec.average +
