@@ -119,6 +119,17 @@ def test_attention_says_what_it_does_not_take() -> None:
         layers.MultiHeadAttention(2, 2)(given)
 
 
+@pytest.mark.parametrize("where", ["onnx", "h", "to_torch", "to_keras"])
+def test_exporters_refuse_attention_by_name(where: str, tmp_path: Path) -> None:
+    pytest.importorskip({"to_torch": "torch", "to_keras": "keras"}.get(where, "numpy"))
+    model = headed()
+    with pytest.raises(ValueError, match="found HeadsProjection, wanted one of"):
+        getattr(model, where)() if where.startswith("to_") else model.export(
+            tmp_path / f"m.{where}"
+        )
+    assert not list(tmp_path.iterdir())
+
+
 # Masks ------------------------------------------------------------------------------------------
 
 

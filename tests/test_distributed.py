@@ -356,6 +356,32 @@ def test_what_one_rank_raises_all_raise_at_the_same_step(hook: str, when: int) -
     assert len(set(steps)) == 1
 
 
+@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_train_batch_begin"])
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_stop_at_a_beginning_ends_after_that_batch(hook: str, ranks: int) -> None:
+    """As in one process: the steps that were made, and their bits."""
+    x, y = data(40)
+
+    class Stop(Callback):
+        pass
+
+    def stop(self: Any, number: int, logs: Any = None) -> None:
+        self.model.stop_training = self.model.stop_training or number == 1
+
+    setattr(Stop, hook, stop)
+    alone = small()
+    alone.fit(x, y, batch_size=8, epochs=4, callbacks=[Stop()], verbose=0)
+
+    def train(comm: Any) -> tuple[bytes, int]:
+        model = small()
+        model.fit(x, y, batch_size=8, epochs=4, callbacks=[Stop()], verbose=0, comm=comm)
+        return state(model), model.progress["steps"]
+
+    steps = {"on_epoch_begin": 6, "on_train_batch_begin": 2}[hook]
+    assert alone.progress["steps"] == steps
+    assert run_threads(ranks, train) == [(state(alone), steps)] * ranks
+
+
 def test_early_stopping_and_files(tmp_path: Any) -> None:
     x, y = data(600)
     alone = small()
