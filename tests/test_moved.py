@@ -43,6 +43,11 @@ def test_pickles_of_old_names_load() -> None:
         assert pickle.loads(old).get_config() == dc.losses.Huber(delta=2).get_config()
 
 
+def test_estimators_that_0_1_has_pickled_are_refused_by_name() -> None:
+    with pytest.raises(ModuleNotFoundError, match="found an estimator that version 0"):
+        pickle.loads(b"cdensecore.sklearn._tasks\nTask\n.")
+
+
 def test_other_unknown_modules_are_as_unknown_as_before() -> None:
     with warnings.catch_warnings(), pytest.raises(ModuleNotFoundError, match="histories"):
         importlib.import_module("densecore.histories")

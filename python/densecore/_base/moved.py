@@ -72,6 +72,9 @@ MOVED = {
     "weights": "models.weights",
     "weights_file": "_saving.weights_file",
 }
+# Modules of 0.1's estimators, whose attributes were others: only pickles ask for them.
+_GONE = tuple(f"sklearn._{name}" for name in ("convert", "network", "optimizer", "order", "readers",
+              "rows", "stopping", "tasks", "tasks_of_fit", "validation"))  # fmt: skip
 _PACKAGE = __name__.partition(".")[0]
 
 
@@ -94,6 +97,12 @@ class _MovedFinder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         package, _, old = fullname.partition(".")
+        if package == _PACKAGE and old in _GONE:
+            raise ModuleNotFoundError(
+                f"{fullname}: found an estimator that version 0.1 has pickled, wanted one of this "
+                "version: fit it anew, or pickle its to_sklearn() there and call from_sklearn here",
+                name=fullname,
+            )
         if package != _PACKAGE or old not in MOVED:
             return None
         new = f"{_PACKAGE}.{MOVED[old]}"

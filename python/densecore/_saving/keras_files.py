@@ -216,11 +216,6 @@ def _json(path: str, text: str | bytes) -> dict[str, Any]:
     return found
 
 
-def is_keras_file(path: StrPath) -> bool:
-    """Whether a file's name ends as those of Keras's models do."""
-    return checks.path("path", path).lower().endswith((".keras", ".h5", ".hdf5"))
-
-
 def read(path: StrPath) -> KerasFile:
     """Open a model file of Keras; the caller closes its weights.
 

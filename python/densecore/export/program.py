@@ -240,6 +240,8 @@ class Program:
     takes, gives : list of Port
         Inputs and outputs; of one each they are called ``x`` and ``y``.
     operations : list of Operation
+    taken, rows : list
+        While it is built: the values that the next layer takes, and the shapes of their rows.
     """
 
     name: str
@@ -247,7 +249,6 @@ class Program:
     takes: list[Port]
     gives: list[Port] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
-    #: The values that the next layer takes, and the shapes of their rows.
     taken: list[int] = field(default_factory=lambda: [0])
     rows: list[Row] = field(default_factory=list)
 

@@ -129,8 +129,8 @@ class Layer(WeightViews, Copied):
             known["_automatic_name"] = False
         elif fixed and name in known:
             raise AttributeError(
-                f"layer {self.name or type(self).__name__}: {name}: found {value!r}, but it cannot "
-                "be changed after the layer is made; wanted a new layer, or a new model: "
+                f"layer {self.name or type(self).__name__}: {name}: found {value!r} for a layer "
+                "that is made: it cannot be changed any more; wanted a new layer, or a new model: "
                 "Sequential.from_config makes one of a get_config()"
             )
         super().__setattr__(name, value)

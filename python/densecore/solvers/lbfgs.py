@@ -94,6 +94,7 @@ def minimize(
         The core's, compiled.
     x, y, weight
         As of `Model.loss_and_gradients`.
+    scale : float, default 1.0
     callback : callable, optional
         Called with the parameters after each iteration; they are in the network then.
         StopIteration ends the search.
