@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from densecore import layers
+from densecore import Model, layers
 from densecore._data.structures import leaves, packed
 from densecore.export import export, program_of
 from densecore.export.c_header import to_text
@@ -147,3 +147,16 @@ def test_keras_predicts_the_same(seed: int, dtype: str) -> None:
     # Some of Keras's activations compute in single precision whatever they are given.
     arrays = [np.asarray(each) for each in found]
     assert_near(arrays, model, x, iter(limits), "Keras", same_type=False)
+
+
+def test_a_function_and_a_layer_of_one_name_go_to_keras() -> None:
+    keras = pytest.importorskip("keras")
+    keras.utils.clear_session()  # which numbers names from the beginning
+    x = layers.Input(3)
+    h = layers.Dense(3)(x)
+    lowest = layers.Minimum(name="minimum")([h, np.minimum(h, 0.5)])
+    model = Model(x, layers.Dense(1)(np.minimum(lowest, 2.0)), seed=0)
+    rows = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
+    theirs = model.to_keras()
+    np.testing.assert_allclose(np.asarray(theirs(rows)), model.predict(rows, verbose=0), atol=1e-6)
+    assert [each.name for each in theirs.layers].count("minimum") == 1

@@ -235,6 +235,14 @@ CALLS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...], Call]] = {
         (5 * 8 + 8 + 8 * OUTPUTS + OUTPUTS,), ROW,
         lambda m, x, y: (m.gradients.__setitem__(..., x), m.clip_gradients(1.0))[1]
     ),
+    "apply": (WIDE, WIDE, lambda m, x, y: (dc.optimizers.Adam(0.1).apply([x], [y]), y)[1]),
+    "apply to the model": (
+        (INPUTS, 8), ROW, lambda m, x, y: m.optimizer.apply([x, None, None, None])
+    ),
+    "compute_loss": (NARROW, NARROW, lambda m, x, y: m.compute_loss(None, x, y)),
+    "ops.max": (WIDE, ROW, lambda m, x, y: dc.ops.max(x, -1, True)),
+    "ops.where": (WIDE, WIDE, lambda m, x, y: dc.ops.where(dc.ops.greater(x, y), x, y)),
+    "ops.concatenate": (WIDE, WIDE, lambda m, x, y: dc.ops.concatenate([x, y], -1)),
     "freeze": (WIDE, NARROW, lambda m, x, y: m.freeze()(x, y)),
     "ensemble": (
         WIDE, NARROW, lambda m, x, y: dc.Ensemble(m, 2).fit(x, y, batch_size=2, verbose=0)["loss"]
@@ -246,7 +254,9 @@ outcomes: Counter[tuple[str, str]] = Counter()
 
 
 def same(a: Any, b: Any) -> bool:
-    return bool(np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True))
+    one, other = np.asarray(a), np.asarray(b)
+    numbers = one.dtype.kind in "biufc"  # functions of NumPy's take others, too
+    return bool(np.array_equal(one, other, equal_nan=numbers and other.dtype == one.dtype))
 
 
 def check_call(name: str, x: Any, y: Any, overlap: bool) -> None:

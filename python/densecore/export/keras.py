@@ -107,8 +107,30 @@ class _Writer:
         if calls.is_stack and all(isinstance(each, keras.layers.Layer) for each in theirs):
             first = keras.Input(calls.rows[0], dtype=self.dtype)
             return keras.Sequential([first, *theirs], name=model.name)
+        self.name_functions(outputs)
         ends = packed(calls.output_structure, outputs)
         return keras.Model(packed(calls.input_structure, start), ends, name=model.name)
+
+    def name_functions(self, outputs: Sequence[Any]) -> None:
+        """Let no function have the name of a layer: Keras names functions as it likes, a
+        ``keras.ops.minimum`` as a layer `Minimum`, and wants each name once in a model."""
+        found: dict[int, Any] = {}
+        seen: set[tuple[int, int]] = set()
+        waiting = list(outputs)
+        while waiting:
+            operation, node, _ = waiting.pop()._keras_history
+            if (id(operation), node) not in seen:
+                seen.add((id(operation), node))
+                found[id(operation)] = operation
+                waiting += operation._inbound_nodes[node].input_tensors
+        functions = [each for each in found.values() if not isinstance(each, self.keras.Layer)]
+        taken = {each.name for each in found.values() if each not in functions}
+        for each in functions:
+            name, number = each.name, 1
+            while name in taken:
+                name, number = f"{each.name}_{number}", number + 1
+            each.name = name
+            taken.add(name)
 
     def give_weights(self) -> None:
         """Copy the weights."""
