@@ -63,7 +63,6 @@ MOVED = {
     "preparation.stored": "tabular.json_fields",
     "preparation.targets": "tabular.targets",
     "progress": "callbacks.progress",
-    "reference.activation_derivatives": "reference.series",
     "schedules.given": "schedules.from_values",
     "stack": "models.layered_network",
     "sweeps": "ensembles.model_selection",
