@@ -176,6 +176,14 @@ def test_kills_at_random_moments(rows: list[str], tmp_path: Path) -> None:
         assert result(ranks, "ended", *NEVER, place, *rows) == undisturbed
 
 
+@pytest.mark.parametrize("which", ["all", "halves"])
+def test_no_message_is_left_when_the_ranks_end(which: str) -> None:
+    """MPICH kills programs that end with one, now and then, and mpiexec's status says so."""
+    done = run(4, "leaves_no_message", which)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(done.stderr.split("\n"))[1:] == [f"rank {i}: 0 left" for i in range(4)]
+
+
 def test_the_command_line_trains_the_same_model_on_several_ranks(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     table = random.normal(size=(300, 3))

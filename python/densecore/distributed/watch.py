@@ -28,6 +28,8 @@ VARIABLE = "DENSECORE_COMM_TIMEOUT"
 _USUAL = 1800.0
 #: Seconds before a rank asks whether another one has ended.
 _GRACE = 2.0
+#: Seconds that a rank that ends waits for the one before it to end, too.
+_PARTING = 1.0
 _TAG = 32749  # of the message that a rank leaves when it ends
 _WAITS = 32748  # of what a rank waits for, to rank 0
 
@@ -187,3 +189,26 @@ class Watch:
                 rank, size = comm.Get_rank(), comm.Get_size()
                 if size > 1:
                     comm.Isend([bytearray(1), 0, self._mpi.BYTE], (rank + 1) % size, _TAG)
+            self._take_messages()
+
+    def _take_messages(self) -> None:
+        """Receive the message of the rank before this one, which ends at about the same time.
+
+        MPICH now and then kills a program that ends with a message that no rank has received,
+        after all its work was done.
+        """
+        world = self._mpi.COMM_WORLD
+        is_world = self._mpi.Comm.Compare(self._comm, world) == self._mpi.IDENT
+        # Among all processes the rank before this one may have no watch, and send nothing.
+        comms = [(world, 2)] if is_world else [(self._comm, 1), (world, 0)]
+        end = time.monotonic() + _PARTING
+        for comm, wanted in comms:
+            received = 0
+            while comm.Get_size() > 1:
+                if comm.Iprobe(self._mpi.ANY_SOURCE, _TAG):
+                    comm.Recv([bytearray(1), 0, self._mpi.BYTE], self._mpi.ANY_SOURCE, _TAG)
+                    received += 1
+                elif received >= wanted or time.monotonic() > end:
+                    break
+                else:
+                    time.sleep(0.001)
