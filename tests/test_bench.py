@@ -15,6 +15,7 @@ from densecore.cli.workloads import WORKLOADS, Workload
 pytestmark = pytest.mark.usefixtures("in_empty_folder")
 
 
+@pytest.mark.slow
 def test_quick_table_and_json(capsys: pytest.CaptureFixture[str]) -> None:
     before = dc.get_num_threads()
     assert main(["bench", "--quick", "--threads", "1", "--json", "speed.json"]) == 0

@@ -46,6 +46,7 @@ def test_digits_from_table_to_predictions() -> None:
     assert f"accuracy {accuracy:.2f}%" in done.stdout
 
 
+@pytest.mark.slow
 @needs_data
 def test_concrete_beats_the_linear_model(capsys: pytest.CaptureFixture[str]) -> None:
     base = ["--target", "compressive_strength", "--quiet", "--json", "report.json"]
@@ -278,6 +279,7 @@ def test_what_is_new_at_prediction_is_one_warning(capsys: pytest.CaptureFixture[
     assert "column 'length': 1 missing numbers" in printed.err
 
 
+@pytest.mark.slow
 def test_a_time_limit_leaves_fewer_epochs(capsys: pytest.CaptureFixture[str]) -> None:
     data = table(flowers(2000))
     assert main(["train", data, "--target", "weight", "--time-limit", "0.5"]) == 0

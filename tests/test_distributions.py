@@ -316,6 +316,7 @@ def test_copies_are_equal_to_the_bit(dtype: str, copied: Any) -> None:
     assert repr(heads[0]) == f"Categorical({ROWS} x {CLASSES}, {dtype})"
 
 
+@pytest.mark.slow
 def test_large_heads_are_computed_beside_other_threads() -> None:
     rng = np.random.default_rng(0)
     head = TanhNormal(rng.normal(size=(20000, 8)), log_scale=np.zeros(8))

@@ -228,6 +228,7 @@ def test_ranks_share_the_members_of_an_ensemble() -> None:
             assert ensemble.progress == alone.progress
 
 
+@pytest.mark.slow
 def test_tables_by_an_executor() -> None:
     pytest.importorskip("sklearn")
     from densecore.tabular import TabularClassifier

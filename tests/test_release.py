@@ -55,6 +55,7 @@ def wheel(folder: Path, *more: str, stuffing: int = 0) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_check_of_wheels_finds_what_is_wrong(tmp_path: Path) -> None:
     wheel(tmp_path / "good")
     assert checked(tmp_path / "good").returncode == 0

@@ -105,6 +105,7 @@ def test_a_member_that_diverges_ends_the_others(threads_of_members: list[str]) -
     assert not hasattr(model, "estimators_")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 3])
 def test_ctrl_c_keeps_what_members_have_learnt(
     threads: int, threads_of_members: list[str], monkeypatch: pytest.MonkeyPatch
@@ -129,6 +130,7 @@ def test_members_warn_of_the_batch_once() -> None:
     assert [each.filename for each in mine] == [__file__]
 
 
+@pytest.mark.slow
 @pytest.mark.measures
 def test_the_time_is_shared(threads_of_members: list[str]) -> None:
     endless = {"max_iter": 10**6, "tol": 0.0, "n_iter_no_change": 10**6}

@@ -129,6 +129,7 @@ def test_a_warm_start_keeps_the_solver(kind: Any) -> None:
 # The end --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.measures
 @pytest.mark.parametrize("members", [None, 2])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])

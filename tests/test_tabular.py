@@ -125,6 +125,7 @@ def test_what_is_new_at_prediction_is_one_warning() -> None:
     assert ((low <= model.predict(X)[:100]) & (model.predict(X)[:100] <= high))[4:].all()
 
 
+@pytest.mark.slow
 def test_few_rows_have_the_bits_of_many() -> None:
     holes = X.copy()
     holes[5, 2] = np.nan
@@ -148,6 +149,7 @@ def test_pickles_files_and_clones_predict_the_same(tmp_path: Path) -> None:
         TabularRegressor.load(tmp_path / "m")
 
 
+@pytest.mark.slow
 def test_estimators_work_inside_scikit_learn() -> None:
     model = make_pipeline(TabularRegressor("quick", random_state=0))
     assert cross_val_score(model, X, NUMBERS, cv=3).mean() > 0.8
@@ -166,6 +168,7 @@ def test_training_has_the_same_bits_for_any_number_of_threads() -> None:
     np.testing.assert_array_equal(found[0], found[1])
 
 
+@pytest.mark.slow
 def test_a_long_tail_is_learnt_as_a_logarithm_when_that_is_better() -> None:
     x = rng.normal(size=(600, 3))
     y = np.exp(2 * x[:, 0] + x[:, 1])
@@ -199,6 +202,7 @@ def test_many_rows_get_wider_networks_unless_widths_are_given() -> None:
     assert made.hidden == (5,)
 
 
+@pytest.mark.slow
 def test_predictions_stay_near_the_range_of_the_training_rows() -> None:
     """At most half of its length beyond it, and on the same side of 0."""
     far = TabularRegressor("quick", random_state=0).fit(X, NUMBERS).predict(X * 100)
@@ -283,6 +287,7 @@ def test_progress_is_told_up_to_its_end() -> None:
     assert shares == sorted(shares)
 
 
+@pytest.mark.slow
 def test_networks_with_and_without_bins_are_asked_together(tmp_path: Path) -> None:
     """Two architectures in one model: in files, for a few rows and for many, in all threads."""
     rng = np.random.default_rng(0)

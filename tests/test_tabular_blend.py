@@ -176,6 +176,7 @@ def test_a_share_goes_to_whom_the_rows_speak_for() -> None:
     assert best_share(few, none, 0.3, far, truth, False, None) > plain
 
 
+@pytest.mark.slow
 def test_a_linear_table_is_learnt_by_the_linear_model(tmp_path: Path) -> None:
     """It is a further member: in files, exports, for a few rows and many, for all threads."""
     made = problem(LINE)
