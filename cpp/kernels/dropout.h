@@ -15,7 +15,7 @@ constexpr index_t drop_block = 16;  // elements of a block of random numbers
 template <class T>
 struct DropVectors {
   using Random [[gnu::vector_size(drop_block * sizeof(std::uint16_t))]] = std::uint16_t;
-  using Kept [[gnu::vector_size(drop_block * sizeof(std::int16_t))]] = std::int16_t;
+  using Comparison [[gnu::vector_size(drop_block * sizeof(std::int16_t))]] = std::int16_t;
   using Word = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
   using Mask [[gnu::vector_size(drop_block * sizeof(T))]] = Word;
   using Words [[gnu::vector_size(4 * sizeof(std::uint64_t))]] = std::uint64_t;
@@ -31,7 +31,7 @@ inline void drop_of_block(const std::uint64_t (&word)[4], std::uint32_t most, T 
     const auto random = reinterpret_cast<typename Vectors::Random>(words);
     const typename Vectors::Random limit =
         static_cast<std::uint16_t>(most) - typename Vectors::Random{};
-    const typename Vectors::Kept kept = random <= limit;
+    const typename Vectors::Comparison kept = random <= limit;
     const auto bits = __builtin_bit_cast(typename Vectors::Word, factor);
     const typename Vectors::Mask mask =
         __builtin_convertvector(kept, typename Vectors::Mask) & bits;
@@ -47,7 +47,7 @@ void drop(const densecore::DropNumbers& numbers, index_t rows, index_t cols, typ
           typename V::T* out, index_t ld) {
   using T = typename V::T;
   const std::uint64_t *key = numbers.key, *counter = numbers.counter;
-  const std::uint32_t most = numbers.kept - 1;
+  const std::uint32_t most = numbers.kept - 1;  // 2^16 itself has no place in 16 bits
   std::uint64_t word[4];
   for (index_t i = 0; i < rows; ++i, out += ld) {
     std::uint64_t block = counter[0];

@@ -1,7 +1,7 @@
 """Attention between the vectors of rows (steps, features): tables whose columns are embedded.
 
-These layers are layers of one's own that the library brings along: their `call` is described with
-symbols, and becomes dense layers, products and softmax of the core.
+These layers are written as custom layers are: their `call` is described with symbols, and becomes
+dense layers, products and softmax of the core.
 """
 
 import math

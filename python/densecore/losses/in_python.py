@@ -1,7 +1,7 @@
 """Losses of sets of pixels or pairs of rows: in Python, with derived gradients.
 
 The core's losses are sums over rows. These look at all elements, or all pairs of rows, of a batch;
-training with them goes batch by batch in Python, as with a loss of one's own.
+training with them goes batch by batch in Python, as with a custom loss.
 """
 
 from typing import Any, ClassVar

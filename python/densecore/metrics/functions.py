@@ -120,6 +120,11 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> A
     return _in_top_k(outputs, targets, k)
 
 
+def _arrays_along(y_true: Any, y_pred: Any, axis: Any) -> tuple[Array, Array, int]:
+    targets, outputs = _arrays(y_true, y_pred)
+    return targets, outputs, checks.integer("axis", axis, -outputs.ndim, outputs.ndim - 1)
+
+
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
     """The correlation of a row's outputs with its targets.
 
@@ -132,8 +137,7 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
     -------
     ndarray (rows,)
     """
-    targets, outputs = _arrays(y_true, y_pred)
-    axis = checks.integer("axis", axis, -outputs.ndim, outputs.ndim - 1)
+    targets, outputs, axis = _arrays_along(y_true, y_pred, axis)
     y = targets - targets.mean(axis=axis, keepdims=True)
     a = outputs - outputs.mean(axis=axis, keepdims=True)
     size = np.sqrt((y * y).sum(axis=axis) * (a * a).sum(axis=axis))
@@ -152,8 +156,7 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
     -------
     ndarray (rows,)
     """
-    targets, outputs = _arrays(y_true, y_pred)
-    axis = checks.integer("axis", axis, -outputs.ndim, outputs.ndim - 1)
+    targets, outputs, axis = _arrays_along(y_true, y_pred, axis)
     y, a = targets.mean(axis=axis, keepdims=True), outputs.mean(axis=axis, keepdims=True)
     shared = ((targets - y) * (outputs - a)).mean(axis=axis)
     apart = np.squeeze(np.square(y - a), axis=axis)
