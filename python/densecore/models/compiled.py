@@ -210,7 +210,8 @@ class Compiled(Weights):
     def _network_changed(self) -> None:
         """Compile the core's network, if there is one and the model is compiled."""
         super()._network_changed()
-        vars(self).pop("_sharing", None)  # ranks agree anew
+        if (ranks := vars(self).pop("_sharing", None)) is not None:  # which agree anew
+            ranks.network.expect_nothing()
         if self._network_or_none is None or self.optimizer is None:
             return
         loss = self._compiled_loss()
