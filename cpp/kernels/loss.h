@@ -40,9 +40,15 @@ struct MeanSquaredError {
   }
   template <class V>
   static double plain(const LossArguments<typename V::T>& p) {
-    return sum_over_outputs<V>(p, mean_share(p),
-                               [](V a, V y, V& gradient) { return term(a, y, gradient); });
+    return sum_over_outputs<V>(p, mean_share(p), Term<V>());
   }
+
+ private:
+  template <class V>
+  struct Term {
+    static constexpr bool short_term = true;
+    V operator()(V a, V y, V& gradient) const { return term(a, y, gradient); }
+  };
 };
 
 // -(1/n) sum (y log a + (1 - y) log(1 - a)); of z with a = sigmoid(z):
