@@ -58,7 +58,7 @@ PYTHON_ORDER = [
     {"models"},
     {"converters", "ensembles", "roofline", "saving"},
     {"utils"},
-    {"backend", "preprocessing"},
+    {"backend", "mixed_precision", "preprocessing"},
     {"__init__"},
     {"sklearn", "tabular"},
     {"cli"},

@@ -97,7 +97,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         ("there are no trained models of images here", "applications"),
         (_BEFORE, "data image io strings feature_column"),
         ("numbers are float32, or float64 with Sequential(dtype='float64')",
-         "mixed_precision dtype_policies DTypePolicy FloatDTypePolicy quantizers Quantizer"),
+         "quantizers Quantizer"),
         ("the processor is all there is; set_num_threads() says how much of it",
          "distribution distribute"),
         ("a compute_loss that calls the teacher distils it", "distillation"),
