@@ -60,7 +60,7 @@ PYTHON_ORDER = [
     {"utils"},
     {"backend", "mixed_precision", "preprocessing"},
     {"__init__"},
-    {"sklearn", "tabular"},
+    {"sklearn", "tabular", "wrappers"},
     {"cli"},
     {"__main__"},
 ]

@@ -211,3 +211,62 @@ def test_small_words() -> None:
     assert model.compute_output_shape((None, 4)) == (None, 2)
     assert model.layers[0].dtype_policy.compute_dtype == "float32"
     assert keras.metrics.Mean().dtype == keras.losses.MeanSquaredError().dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("equation", "shape", "size", "bias"),
+    [
+        ("ab,bc->ac", (4,), 3, "c"),
+        ("abc,cd->abd", (4, 5), (4, 3), "d"),
+        ("abc,cde->abde", (4, 5), (4, 2, 3), "de"),
+        ("abcd,cde->abe", (2, 4, 5), (2, 3), None),
+        ("abc,cd->abd", (4, 5), (None, 3), "bd"),
+        ("...x,xy->...y", (2, 4, 5), 3, "y"),
+        ("abc,bde->acde", (4, 5), (5, 2, 3), "d"),  # these in Python
+        ("abc,bcd->abd", (4, 5), (4, 3), "bd"),
+        ("ab...,bc->ac...", (4, 5), 3, "c"),
+        ("abc,bc->ac", (4, 5), 5, None),
+    ],
+)
+def test_einsum_dense(equation: str, shape: Any, size: Any, bias: Any) -> None:
+    layer = layers.EinsumDense(equation, size, "tanh", bias, bias_initializer="normal")
+    inputs = keras.Input(shape)
+    model = built(layer(inputs), inputs)
+    x = RNG.normal(size=(7, *shape)).astype("float32")
+    wanted = np.einsum(equation, x, layer.kernel)
+    last = () if layer.bias is None else layer.bias.shape
+    if bias is not None and equation.endswith("..."):
+        last = (*last, *(1,) * (wanted.ndim - 1 - len(last)))
+    wanted = np.tanh(wanted + (0 if layer.bias is None else np.reshape(layer.bias, last)))
+    np.testing.assert_allclose(model.predict(x), wanted, 1e-5, 1e-6)
+    before = [w.copy() for w in model.get_weights()]
+    model.fit(x, np.zeros_like(wanted), verbose=0)
+    assert all((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+    again = layers.EinsumDense.from_config(layer.get_config())
+    assert again.get_config() == {**layer.get_config(), "name": again.name}
+
+
+def test_what_einsum_dense_refuses() -> None:
+    for equation in ("ab", "ab,bc->ad", "ab,bc->bc", "abc,cd->...d"):
+        with pytest.raises(ValueError, match="EinsumDense: equation: found"):
+            layers.EinsumDense(equation, 3)
+    with pytest.raises(ValueError, match="bias_axes: found 'a'"):
+        layers.EinsumDense("ab,bc->ac", 3, bias_axes="a")
+    with pytest.raises(ValueError, match="wanted sizes that fit the equation"):
+        layers.EinsumDense("abc,cd->abd", (5, 3))(keras.Input((4, 5)))
+
+
+def test_groups_of_heads_share_keys_and_values() -> None:
+    grouped = layers.GroupQueryAttention(3, 4, 2)
+    whole = layers.MultiHeadAttention(4, 3)
+    inputs = keras.Input((5, 6))
+    model = built([grouped(inputs, inputs), whole(inputs, inputs)], inputs)
+    arrays = grouped.get_weights()
+    for place in range(2, 6):  # kernel and bias of keys, then of values
+        arrays[place] = np.repeat(arrays[place], 2, axis=-2)
+    whole.set_weights(arrays)
+    x = RNG.normal(size=(7, 5, 6)).astype("float32")
+    found, wanted = model.predict(x)
+    np.testing.assert_allclose(found, wanted, 1e-5, 1e-6)
+    with pytest.raises(ValueError, match="found 3, wanted a divisor of num_query_heads, 4"):
+        layers.GroupQueryAttention(3, 4, 3)

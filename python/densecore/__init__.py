@@ -111,6 +111,7 @@ _MODULES = {
     "distributed", "distributions", "export", "initializers", "layers", "losses", "metrics",
     "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "reference",
     "regularizers", "rl", "saving", "schedules", "sklearn", "solvers", "tabular", "tree", "utils",
+    "wrappers",
 }  # fmt: skip
 _FROM = {
     "DTypePolicy": "config",
