@@ -99,7 +99,8 @@ def assert_near(found: np.ndarray, wanted: np.ndarray, tolerance: float, what: A
 #: (test_a_layer_that_is_a_python_function_is_refused), what functions of symbols such as
 #: ``ops.sum`` make (test_export_symbol_functions.py), attention and masks (test_attention.py).
 NOT_IN_NETWORKS = {
-    "AdditiveAttention", "Attention", "CategoryEncoding", "Discretization", "Hashing",
+    "AdditiveAttention", "Attention", "CategoryEncoding", "Discretization", "EinsumDense",
+    "GroupQueryAttention", "Hashing",
     "InputLayer", "IntegerLookup", "Lambda", "Masking", "MultiHeadAttention", "Noise", "RowSum",
     "Spread", "StringLookup", "TextVectorization",
 }  # fmt: skip

@@ -34,6 +34,7 @@ def kinds() -> list[type[layers.Layer]]:
     every -= {layers.Layer, layers.Lambda}  # a function is in no configuration
     every -= {layers.GlobalAveragePooling1D, layers.GlobalMaxPooling1D, layers.SpatialDropout1D}
     every -= {layers.Attention, layers.AdditiveAttention, layers.MultiHeadAttention, layers.Masking}
+    every -= {layers.GroupQueryAttention, layers.EinsumDense}
     every -= set(preprocessing.Preprocessing.__subclasses__())  # they are in no model
     every -= {layers.StringLookup, layers.IntegerLookup}
     return sorted(every, key=lambda kind: kind.__name__)
@@ -72,6 +73,7 @@ def test_attributes_of_a_layer_do_not_change(kind: type[layers.Layer]) -> None:
     [
         layers.Attention, layers.AdditiveAttention, layers.Masking,
         lambda: layers.MultiHeadAttention(1, 2), lambda: layers.PReLU(shared_axes=[1]),
+        lambda: layers.GroupQueryAttention(2, 2, 1), lambda: layers.EinsumDense("abc,cd->abd", 2),
     ],
 )  # fmt: skip
 def test_nor_do_those_of_layers_of_rows_of_several_dimensions(make: Any) -> None:

@@ -71,12 +71,14 @@ def prepare(
     outputs: int,
     sparse: bool,
     some: bool = False,
+    finite: bool = True,
 ) -> Data:
     """Check and convert targets and weights for rows that `as_rows` has converted.
 
     With `some` there are other rows besides, so that the weights of these may all be 0.
 
-    Nothing is copied that can be used where it lies. Targets and weights must be finite; x is not
+    Nothing is copied that can be used where it lies. Weights must be finite, and targets unless
+    `finite` is False; x is not
     searched for NaN: that would read all of it once more, perhaps from a file that is larger than
     the memory.
 
@@ -93,7 +95,10 @@ def prepare(
     if isinstance(y, list | tuple) and len(y) == 1 and np.shape(y[0])[:1] == (rows,) != (1,):
         y = y[0]  # a list with the targets of the one output
     y_array: Array
-    y_array = as_labels(y, rows, outputs) if sparse else as_targets(y, dtype, rows, outputs)
+    if sparse:
+        y_array = as_labels(y, rows, outputs)
+    else:
+        y_array = as_targets(y, dtype, rows, outputs, finite=finite)
     weight = None if sample_weight is None else as_weights(sample_weight, dtype, rows, some)
     if class_weight is not None:
         factors = _class_factors(y_array, class_weight)

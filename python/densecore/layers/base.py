@@ -67,8 +67,9 @@ class Layer(WeightViews, Copied):
     _constraints: Mapping[str, Any] = MappingProxyType({})
     #: The model that it stands for, if it does.
     _inner_model: Any = None
-    #: Whether it adds to the loss of a model.
+    #: Whether it adds to the loss of a model, and how many quantities.
     _adds_to_loss: Any = False
+    _additions: Any = 0
     #: Whether the class is a user's; see `own.OwnLayer`.
     _is_own: ClassVar[bool] = False
     #: The keyword arguments that describe a layer, besides its name and `trainable`.

@@ -48,7 +48,7 @@ class DerivedActivation(functions.UserActivation):
         row, units = plan.row, plan.width
         number = plan.add({"kind": "function", "units": units}, units)
         plan.functions[number] = WholeFunction(
-            lambda parts: self.given(parts[0]), [row], [False], row, "rows"
+            lambda parts, _: self.given(parts[0]), [row], [False], row, "rows"
         )
         plan.close(row)
 

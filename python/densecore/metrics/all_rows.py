@@ -7,8 +7,8 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
-from ..losses.base import CORE, Loss
-from .base import Description, Metric, matched, weights
+from ..losses.base import Loss
+from .base import Description, Metric, matched, softmax, weights
 
 
 class OfAllRows(Metric):
@@ -39,11 +39,11 @@ class OfAllRows(Metric):
         self._rows = []
 
     def _describe(self, loss: Loss, outputs: int, weighted: bool) -> Description:
-        link = CORE[loss.kind]["link"] if loss.from_logits and self._takes_shares else None
+        link = loss.link if self._takes_shares else None
 
         def value(targets: Array, found: Array, weight: Array | None) -> float:
             if link is not None:
-                found = _softmax(found) if link == "softmax" else 1 / (1 + np.exp(-found))
+                found = softmax(found) if link == "softmax" else 1 / (1 + np.exp(-found))
             return self._of(targets, found, np.ones(len(found)) if weight is None else weight)
 
         return value, {"weighted": weighted}
@@ -59,11 +59,6 @@ class OfAllRows(Metric):
 
     def _value(self, targets: Array, outputs: Array, weight: Array) -> float:
         raise NotImplementedError
-
-
-def _softmax(x: Array) -> Array:
-    grown = np.exp(x - x.max(axis=1, keepdims=True))
-    return np.asarray(grown / grown.sum(axis=1, keepdims=True))
 
 
 def _ratio(part: Array, whole: Array) -> Array:

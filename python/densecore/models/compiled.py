@@ -15,7 +15,7 @@ from ..metrics import Metric, get_all, reported_names
 from ..metrics.base import Description
 from .added_only import AddedOnly
 from .batch_data import data_of
-from .free_metrics import FreeRunningMetrics
+from .free_metrics import FreeRunningMetrics, as_function
 from .heads import HeadsLoss, HeadsRunningMetrics, heads_of
 from .own_steps import ModelLoss, OwnRunningMetrics, loss_of_model, trackers
 from .vectors import VectorsLoss, needs_vectors, take_rows
@@ -220,12 +220,15 @@ class Compiled(Weights):
             self._loss = loss = VectorsLoss(loss, self._output_row)
             self._free_metrics = True
         if isinstance(loss, HeadsLoss):
+            for head, activation in zip(loss.heads, self._last_activations, strict=True):
+                head.loss = None if head.loss is None else head.loss.behind(activation)
             take_rows(loss, self._output_rows)
             network: Any = self._network_or_none
             network.compile_heads(
                 loss.described(), self.optimizer._settings, loss.described_metrics(), self.seed
             )
             return
+        self._loss = loss = loss.behind(self._last_activations[0])
         self._network_or_none.compile(
             loss.kind,
             loss.reduction,
@@ -271,6 +274,11 @@ class Compiled(Weights):
                 metric for head in self.loss.heads for metric in (*head.metrics, *head.weighted)
             ]
         return [*self._metrics, *self._weighted_metrics]
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `compile` has been called."""
+        return self._loss is not None
 
     def reset_metrics(self) -> None:
         """Forget the values of the metrics; `fit` and `evaluate` do so by themselves."""
@@ -349,7 +357,7 @@ class Compiled(Weights):
             functions: list[Any] = [
                 loss.metric_function(metric)
                 if isinstance(loss, VectorsLoss)
-                else metric._describe(loss, self._outputs, False)[0]
+                else as_function(metric, loss, self._outputs)
                 for metric in self._compiled_metrics
             ]
             weighted = [False] * len(self._metrics) + [True] * len(self._weighted_metrics)

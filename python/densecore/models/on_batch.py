@@ -69,7 +69,7 @@ class OnBatch(Compiled):
     def train_on_batch(
         self,
         x: Array,
-        y: Array,
+        y: Any = None,
         sample_weight: Array | None = None,
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
@@ -85,6 +85,7 @@ class OnBatch(Compiled):
         ----------
         x : array_like (rows, features)
         y : array_like (rows, outputs), or (rows,) class numbers
+            None where `add_loss` makes the whole loss.
         sample_weight : array_like (rows,), optional
         class_weight : dict, optional
             As of `fit`.
