@@ -165,11 +165,12 @@ void PartGradients<T>::by_blocks(Call& call) {
           const index_t blocks = divide_up(rows, n.block_rows_);
           T* const to = n.leaf_gradient(leaf);
           if (rows == 0) std::fill_n(to, n.summed_count_, T(-0.0));
-          for (index_t b = 0; b < blocks; ++b)
-            call.add_loss(
-                leaf, n.train_block(x, first + rows * b / blocks, first + rows * (b + 1) / blocks,
-                                    objective, call.targets, call.scale, b > 0, to, scratch,
-                                    nullptr, call.of(leaf)));
+          for (index_t b = 0; b < blocks; ++b) {
+            const index_t begin = first + rows * b / blocks, end = first + rows * (b + 1) / blocks;
+            call.add_loss(leaf,
+                          n.train_block(x, begin, end, objective, call.targets.slice(begin, end),
+                                        call.scale, b > 0, to, scratch, nullptr, call.of(leaf)));
+          }
         });
   }
   if (call.leaves > 1)
