@@ -106,6 +106,7 @@ struct TermSum {
 
   [[gnu::noinline]] double of_many() const {
     SlotMemory<V> memory;
+    SlotSum<V>().store(memory);
     if (p.cols <= narrow)
       add_packed(memory);
     else
