@@ -103,7 +103,6 @@ def test_outputs_that_are_watched_change_no_bits(hidden: list[int], batch: int, 
     assert all(one == found[0] for one in found)
 
 
-
 @pytest.mark.parametrize("units", [40, 400])
 def test_layers_of_rows_have_the_same_bits_for_any_number_of_threads(units: int) -> None:
     rng = np.random.default_rng(0)

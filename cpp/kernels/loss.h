@@ -193,7 +193,7 @@ struct CategoricalCrossentropy {
         const V part = fma(cell.load(rows.e), cell.of_row(share), V::set(0) - target(cell.load(y)));
         cell.store(cell.of_row(factor) * part, rows.e);
       });
-      layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient);
+      layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient, p.whole);
     };
     if constexpr (smooth)
       for_each_row<V>(p.rows, p.cols, body);
@@ -264,7 +264,7 @@ struct SparseCategoricalCrossentropy {
                           share[i] -
                       factor[i];
       layout.each([&](auto cell) { cell.store(cell.load(rows.e) * cell.of_row(share), rows.e); });
-      layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient);
+      layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient, p.whole);
       for (index_t i = 0; i < layout.height; ++i)
         p.gradient[(first + i) * p.ld_gradient + p.labels[first + layout.scalar_index(i)]] =
             of_label[layout.scalar_index(i)];

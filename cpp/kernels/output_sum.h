@@ -106,6 +106,7 @@ struct TermSum {
 
   [[gnu::noinline]] double of_many() const {
     SlotMemory<V> memory;
+    SlotSum<V>().store(memory);
     if (p.cols <= narrow)
       add_packed(memory);
     else
@@ -122,6 +123,13 @@ struct TermSum {
 
   T factor_of(T weight) const {
     return static_cast<T>(p.scale * static_cast<double>(weight) * share);
+  }
+
+  [[gnu::noinline]] static void add_to(SlotMemory<V>& memory, index_t n, const T* value,
+                                       PerElement<V> weight) {
+    SlotSum<V> sum(memory);
+    add_values<V>(n, value, weight, sum);
+    sum.store(memory);
   }
 
   [[gnu::always_inline]] void add_rows(SlotMemory<V>& sum) const {
@@ -253,10 +261,9 @@ struct OutputSum : TermSum<V> {
   static void evaluate_terms(const Base& base, const typename Base::Rows& rows,
                              SlotMemory<V>& memory) {
     const Terms& terms = static_cast<const OutputSum&>(base).terms;
-    const PerElement<V> factor = rows.factor, weight = rows.weight;
+    const PerElement<V> factor = rows.factor;
     const T *a = rows.a, *y = rows.y;
     T* g = rows.g;
-    SlotSum<V> sum(memory);
     const auto term_of = [&](index_t j, auto part) __attribute__((always_inline)) {
       V gradient;
       const V term = terms(part.load(a + j), part.load(y + j), gradient);
@@ -266,15 +273,17 @@ struct OutputSum : TermSum<V> {
     // Terms of a few operations have code for every position among the slots. Others pass through
     // memory, rows of whole slots after each other, since they may be two logarithms long.
     if constexpr (requires { Terms::short_term; }) {
+      SlotSum<V> sum(memory);
       for (index_t r = 0; r < rows.count; ++r) {
         add_terms<V>(
             rows.n, sum,
             [&](index_t j, auto part)
                 __attribute__((always_inline)) { return part.keep(term_of(j, part), V::set(0)); },
-            weight);
+            rows.weight);
         a += rows.ld_a, y += rows.ld_y;
         if (g != nullptr) g += rows.ld_g;
       }
+      sum.store(memory);
     } else {
       alignas(64) T value[Base::most];
       for (index_t r = 0; r < rows.count; ++r) {
@@ -282,9 +291,8 @@ struct OutputSum : TermSum<V> {
         a += rows.ld_a, y += rows.ld_y;
         if (g != nullptr) g += rows.ld_g;
       }
-      add_values<V>(rows.count * rows.whole(), value, weight, sum);
+      Base::add_to(memory, rows.count * rows.whole(), value, rows.weight);
     }
-    sum.store(memory);
   }
 };
 

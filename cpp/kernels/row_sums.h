@@ -15,10 +15,10 @@ inline void widen(VecF64 a, VecF64 (&out)[1]) { out[0] = a; }
 template <class V>
 constexpr int slots = 64 / sizeof(typename V::T);
 
-// The slots of a sum between two loops that add to it.
+// The slots of a sum between two loops that add to it. Stored and loaded by whole vectors.
 template <class V>
 struct SlotMemory {
-  alignas(64) double slot[slots<V>] = {};
+  alignas(64) double slot[slots<V>];
 };
 
 // Its functions must be inlined: GCC copies an array of vectors in pieces of half a vector, and
