@@ -270,3 +270,24 @@ def test_groups_of_heads_share_keys_and_values() -> None:
     np.testing.assert_allclose(found, wanted, 1e-5, 1e-6)
     with pytest.raises(ValueError, match="found 3, wanted a divisor of num_query_heads, 4"):
         layers.GroupQueryAttention(3, 4, 3)
+
+
+def test_names_of_functions_and_of_layers_for_each_step() -> None:
+    inputs = keras.Input((4, 3))
+    x = layers.TimeDistributed(layers.Dense(5, "relu"), name="steps")(inputs)
+    before = layers.Dense(5)
+    x = before(x)
+    layers.Lambda(lambda _: x, name="given")(inputs)
+    mean = layers.Lambda(lambda t: ops.mean(t, axis=1), name="mean")
+    sorted_ = layers.Lambda(lambda t: ops.sort(t, axis=-1), name="sorted")
+    y = layers.Lambda(lambda t: t + 0, name="same")(layers.Lambda(lambda t: t**2)(sorted_(mean(x))))
+    model = built(layers.Add()([y, mean(x)]), inputs)
+    assert before.name != "given"
+    x = RNG.normal(size=(6, 4, 3)).astype("float32")
+    for name, shape in (("steps", (4, 5)), ("mean", (5,)), ("sorted", (5,)), ("same", (5,))):
+        part = keras.Model(model.input, model.get_layer(name).output)
+        assert part.predict(x).shape == (6, *shape)
+    wanted = keras.Model(model.input, model.get_layer("sorted").output).predict(x) ** 2
+    found = keras.Model(model.input, model.get_layer("same").output).predict(x)
+    np.testing.assert_allclose(found, wanted, 1e-5, 1e-6)
+    model.fit(x, np.zeros((6, 5)), verbose=0)

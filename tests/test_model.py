@@ -534,7 +534,7 @@ class TestHotCalls:
         model = dc.Sequential([dc.Input(2), dc.Dense(1)])
         model.compile("sgd", "mse")
         x, y = np.ones((3, 2), np.float32), np.ones((3, 1), np.float32)
-        with pytest.raises(TypeError, match=r"missing.*'y'"):
+        with pytest.raises(ValueError, match="y: found None, wanted the targets"):
             model.train_on_batch(x)
         with pytest.raises(TypeError, match=r"unexpected.*'z'"):
             model.train_on_batch(x, y, z=1)
