@@ -685,3 +685,21 @@ def test_one_thread_at_a_time() -> None:
     evaluate()
     training.join()
     assert not found or "in use by another thread" in found[0]
+
+
+def test_members_have_what_a_layer_learnt_from_data() -> None:
+    """`adapt` is of the data, not an initial value: each member has it, before and after files."""
+    x = np.random.default_rng(0).normal(50, 3, (100, 3)).astype(np.float32)
+    scale = dc.layers.Normalization()
+    scale.adapt(x)
+    model = dc.Sequential([dc.Input(3), scale, dc.Dense(2)], seed=1)
+    model.compile("sgd", "mse")
+    late = dc.Sequential([dc.Input(3), dc.layers.Normalization(), dc.Dense(2)], seed=1)
+    late.compile("sgd", "mse")
+    late.layers[0].adapt(x)
+    for given in (model, late):
+        ensemble = dc.Ensemble(given, seeds=[1, 2])
+        found = ensemble.predict(x)
+        assert found[0].tobytes() == model.predict(x).tobytes()
+        for member in (0, 1):
+            assert (ensemble.member(member).layers[0].mean == scale.mean).all()

@@ -160,7 +160,16 @@ def _prototype(model: Model) -> Model:
             f"model: found rows of shape {model.input_shape[1:]}, wanted vectors: x.reshape(rows, "
             "-1) makes them"
         )
-    return model_from_config(model._architecture(), model._own_classes())
+    found = model_from_config(model._architecture(), model._own_classes())
+    # What layers have learnt from data by `adapt` is no initial value, which seeds would draw.
+    layers = zip(model._all_layers(), found._all_layers(), strict=True)
+    adapted = [pair for pair in layers if pair[0]._adapts]
+    if adapted:
+        found.build()
+    for given, own in adapted:
+        for name in given.state_names:
+            own._state(name)[...] = given._state(name)
+    return found
 
 
 def length(name: str, value: Any) -> int:

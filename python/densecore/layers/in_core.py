@@ -19,6 +19,8 @@ class InCore(HasWeights):
     #: Names of the arrays of parameters, in Keras's order; of those that no gradient changes.
     parameter_names: ClassVar[tuple[str, ...]] = ()
     state_names: ClassVar[tuple[str, ...]] = ()
+    #: Whether the latter are what the layer has taken from data by `adapt`.
+    _adapts: ClassVar[bool] = False
 
     #: The axis that the layer works along: -1 or the number of the last one.
     axis: Any = -1
