@@ -24,6 +24,7 @@ from .input import Input, InputLayer
 from .input_spec import InputSpec
 from .lookups import IntegerLookup, StringLookup
 from .masks import Masking
+from .members import BatchEnsembleDense, EnsembleDense
 from .merge import (
     Add,
     Average,
@@ -52,7 +53,9 @@ from .normalization import (
 )
 from .own import OwnLayer as OwnLayer
 from .own_of_kind import AlwaysRandom as AlwaysRandom
+from .parametric import ParametricActivation
 from .periodic import PeriodicEmbedding, Scale
+from .piecewise import PiecewiseLinearEmbedding
 from .preprocessing import CategoryEncoding, Discretization, Hashing
 from .rescaling import Normalization, Rescaling
 from .residual import Residual
@@ -78,6 +81,7 @@ __all__ = [
     "AlphaDropout",
     "Attention",
     "Average",
+    "BatchEnsembleDense",
     "BatchNormalization",
     "CategoryEncoding",
     "Columns",
@@ -88,6 +92,7 @@ __all__ = [
     "Dropout",
     "ElementFunction",
     "Embedding",
+    "EnsembleDense",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
@@ -114,8 +119,10 @@ __all__ = [
     "Noise",
     "Normalization",
     "PReLU",
+    "ParametricActivation",
     "PeriodicEmbedding",
     "Permute",
+    "PiecewiseLinearEmbedding",
     "RMSNormalization",
     "ReLU",
     "RepeatVector",
