@@ -150,6 +150,9 @@ class EnsembleDense(Layer):
             found = [plan.here]
         return found
 
+    def _fan_in(self, row: Row) -> int | None:
+        return row[-1]
+
     def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
         members, inputs, _ = self._sizes(row)
         own = () if self._shared_kernel else (members,)
