@@ -162,13 +162,12 @@ def _prototype(model: Model) -> Model:
         )
     found = model_from_config(model._architecture(), model._own_classes())
     # What layers have learnt from data by `adapt` is no initial value, which seeds would draw.
-    layers = zip(model._all_layers(), found._all_layers(), strict=True)
-    adapted = [pair for pair in layers if pair[0]._adapts]
-    if adapted:
-        found.build()
-    for given, own in adapted:
-        for name in given.state_names:
-            own._state(name)[...] = given._state(name)
+    if any(layer._adapts for layer in model._all_layers()):
+        model.build()
+        found.build()  # custom layers have those within them from then on
+        for given, own in zip(model._all_layers(), found._all_layers(), strict=True):
+            for name in given.state_names if given._adapts else ():
+                own._state(name)[...] = given._state(name)
     return found
 
 
