@@ -20,6 +20,7 @@ MADE: dict[type, Any] = {
     layers.ElementFunction: lambda: layers.ElementFunction("exp"),
     layers.Embedding: lambda: layers.Embedding(4, 2),
     layers.BatchEnsembleDense: lambda: layers.BatchEnsembleDense(2, members=3),
+    layers.OneHotDense: lambda: layers.OneHotDense(2, [4, 4], "tanh"),
     layers.EnsembleDense: lambda: layers.EnsembleDense(2, members=3),
     layers.ParametricActivation: lambda: layers.ParametricActivation("tanh"),
     layers.GroupNormalization: lambda: layers.GroupNormalization(2),

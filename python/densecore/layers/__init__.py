@@ -51,6 +51,7 @@ from .normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from .one_hot import OneHotDense
 from .own import OwnLayer as OwnLayer
 from .own_of_kind import AlwaysRandom as AlwaysRandom
 from .parametric import ParametricActivation
@@ -118,6 +119,7 @@ __all__ = [
     "Multiply",
     "Noise",
     "Normalization",
+    "OneHotDense",
     "PReLU",
     "ParametricActivation",
     "PeriodicEmbedding",
