@@ -26,6 +26,7 @@ from .input import Input, InputLayer
 from .input_spec import InputSpec
 from .lookups import IntegerLookup, StringLookup
 from .masks import Masking
+from .members import BatchEnsembleDense, EnsembleDense
 from .merge import (
     Add,
     Average,
@@ -52,9 +53,12 @@ from .normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from .one_hot import OneHotDense
 from .own import OwnLayer as OwnLayer
 from .own_of_kind import AlwaysRandom as AlwaysRandom
+from .parametric import ParametricActivation
 from .periodic import PeriodicEmbedding, Scale
+from .piecewise import PiecewiseLinearEmbedding
 from .preprocessing import CategoryEncoding, Discretization, Hashing
 from .rescaling import Normalization, Rescaling
 from .residual import Residual
@@ -80,6 +84,7 @@ __all__ = [
     "AlphaDropout",
     "Attention",
     "Average",
+    "BatchEnsembleDense",
     "BatchNormalization",
     "CategoryEncoding",
     "Columns",
@@ -91,6 +96,7 @@ __all__ = [
     "EinsumDense",
     "ElementFunction",
     "Embedding",
+    "EnsembleDense",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
@@ -117,9 +123,12 @@ __all__ = [
     "Multiply",
     "Noise",
     "Normalization",
+    "OneHotDense",
     "PReLU",
+    "ParametricActivation",
     "PeriodicEmbedding",
     "Permute",
+    "PiecewiseLinearEmbedding",
     "RMSNormalization",
     "ReLU",
     "RepeatVector",

@@ -156,6 +156,9 @@ class Dense(Layer):
     def _checked(self, row: Row) -> Row:
         return row or (1,)  # a number is a vector of one
 
+    def _fan_in(self, row: Row) -> int | None:
+        return self._checked(row)[-1]
+
     def _set_kernel_penalty(self, l2: float) -> None:
         """Set the kernel's L2 penalty, in the network and in the configuration."""
         assert self._network is not None
