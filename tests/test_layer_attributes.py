@@ -172,3 +172,22 @@ def test_shapes_of_outputs() -> None:
         shape(())
     with pytest.raises(ValueError, match="wanted"):
         layers.RepeatVector(2).compute_output_shape((None, 4, 2))
+
+
+def test_a_penalty_of_outputs_does_not_change() -> None:
+    """Set as a text it trained without, and the model could not be saved any more."""
+
+    class Mine(dc.Dense):
+        def __init__(self) -> None:
+            super().__init__(4)
+            self.activity_regularizer = "l1"
+
+    layer = Mine()
+    assert isinstance(layer.activity_regularizer, regularizers.L1)
+    layer.activity_regularizer = None
+    model = dc.Sequential([dc.Input(4), layer], seed=0)
+    with pytest.raises(
+        AttributeError, match="activity_regularizer: found 'l1' for a layer that is"
+    ):
+        layer.activity_regularizer = "l1"
+    assert model.get_config()

@@ -85,6 +85,7 @@ class BoundPrediction : public TypedObject<T> {
     const auto in = input_matrix<T>("x", x_.array(), any, network_.inputs());
     const auto out = output_matrix<T>("out", out_.array(), in.rows, network_.outputs());
     refuse_overlap("out", out, "x", in);
+    refuse_parameters(out, *network_.network().parameters());
     in_view_ = in;
     out_view_ = out;
     x_.look();

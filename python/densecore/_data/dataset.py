@@ -1,11 +1,13 @@
 """Training data as the core wants it: arrays of the model's dtype, or rows by batch."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base import checks
 from .._base.dtypes import Array
 from .arrays import as_labels, as_targets, as_weights
 from .row_sources import Rows, part, take
@@ -113,6 +115,7 @@ def _class_factors(y: Array, class_weight: Mapping[int, float]) -> NDArray[np.fl
             f"class_weight: found {type(class_weight).__name__}, wanted a dictionary from class "
             "numbers to factors"
         )
+    known = {_class_number(label): factor for label, factor in class_weight.items()}
     if y.ndim == 1:
         labels = y
     elif y.shape[1] > 1:
@@ -121,12 +124,22 @@ def _class_factors(y: Array, class_weight: Mapping[int, float]) -> NDArray[np.fl
         labels = (y[:, 0] > 0.5).astype(np.int32)
     table = np.zeros(int(labels.max()) + 1)
     for label in np.unique(labels):
-        factor = class_weight.get(int(label), 1.0)  # as in Keras
-        wanted = f"class_weight: found {factor!r} for class {label}, wanted a finite number >= 0"
-        try:
-            table[label] = factor
-        except (TypeError, ValueError):
-            raise TypeError(wanted) from None
-        if not 0 <= table[label] < np.inf:
-            raise ValueError(wanted)
+        factor = known.get(int(label), 1.0)  # as in Keras
+        found = checks.real(factor)
+        if found is None or not 0 <= found <= sys.float_info.max:
+            raise (TypeError if found is None else ValueError)(
+                f"class_weight: found {checks.shown(factor)} for class {label}, wanted a finite "
+                "number >= 0"
+            )
+        table[label] = found
     return table[labels]
+
+
+def _class_number(label: Any) -> int:
+    """The class that a key of `class_weight` names: "0" would be another one than 0."""
+    number = checks.real(int(label) if isinstance(label, bool | np.bool_) else label)
+    if number is None or not 0 <= number < np.inf or number != int(number):
+        raise (TypeError if number is None else ValueError)(
+            f"class_weight: found the class {checks.shown(label)}, wanted class numbers (0, 1, ...)"
+        )
+    return int(number)

@@ -128,6 +128,9 @@ class Layer(WeightViews, Copied):
     def __setattr__(self, name: str, value: Any) -> None:
         known = vars(self)
         fixed = name in ("activation", "axis", *self.config_names, *MULTIPLIERS)
+        if name == "activity_regularizer":  # a custom layer's __init__ may set it
+            fixed = known.get("_network") is not None
+            value = value if fixed else regularizers.get(value)
         if name == "name" and known.get("_model"):
             self._check_name(value)
             known["_automatic_name"] = False

@@ -1,8 +1,8 @@
 """A model with its loss, optimizer and metrics."""
 
 import weakref
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from .. import losses, optimizers
@@ -20,6 +20,22 @@ from .heads import HeadsLoss, HeadsRunningMetrics, heads_of
 from .own_steps import ModelLoss, OwnRunningMetrics, loss_of_model, trackers
 from .vectors import VectorsLoss, needs_vectors, take_rows
 from .weights import Weights
+
+#: The models whose `fit` runs: what it trains must stay theirs. Not an attribute, which copies and
+#: files that a callback makes would have, too.
+_FITTING: weakref.WeakSet["Compiled"] = weakref.WeakSet()
+
+
+@contextmanager
+def fitting(model: "Compiled") -> Iterator[None]:
+    """While a `fit` runs; a callback may call another one of the same model."""
+    outer = model in _FITTING
+    _FITTING.add(model)
+    try:
+        yield
+    finally:
+        if not outer:
+            _FITTING.discard(model)
 
 
 class Compiled(Weights):
@@ -88,6 +104,8 @@ class Compiled(Weights):
         ------
         ValueError
             An unknown name, or a metric that does not suit the loss.
+        RuntimeError
+            A callback of the model's own `fit` calls it, which goes on with what it began with.
         """
         several = [] if self._has_own_steps else self._head_names
         if len(several) < 2:
@@ -119,7 +137,16 @@ class Compiled(Weights):
         network = self._network_or_none
         # Other threads must neither train with half of the new settings, nor compile at this time.
         with nullcontext() if network is None else network.reserved():
+            self._refuse_within_fit("compile")
             self._choose(optimizers.get(optimizer), chosen, plain, weighted)
+
+    def _refuse_within_fit(self, name: str) -> None:
+        if self in _FITTING:
+            raise RuntimeError(
+                f"{name}: found a call during the model's own fit, which would go on without it; "
+                "wanted one before, after, or in on_train_end (optimizer.learning_rate and "
+                "layer.trainable may be set at any time)"
+            )
 
     def _choose(
         self,

@@ -8,6 +8,7 @@ from .._base import checks
 from .._base.dtypes import Array
 from .._base.keras_arrays import once
 from .._base.subnormals import flush_subnormals
+from .._data.arrays import as_dtype
 from .._data.interop import refuse_masked
 from ..layers.arrays import total
 from ..layers.has_weights import HasWeights
@@ -41,6 +42,7 @@ class Weights(LayeredNetwork, HasWeights):
         own = self._network.parameters
         if found.ndim > 0 and found.shape != own.shape:
             raise ValueError(f"parameters: found shape {found.shape}, wanted {own.shape}")
+        found = as_dtype("parameters", found, own.dtype)
         with self._reserved():
             own[...] = found
             flush_subnormals(own)
