@@ -8,6 +8,7 @@ import numpy as np
 from conftest import NETWORKS
 from densecore.reference import graph as oracle
 from densecore.reference import layers as simple
+from densecore.reference import table_layers
 
 MERGES = ["concatenate", "add", "subtract", "multiply", "average", "maximum", "minimum", "dot",
           "first", "transposed_dense"]  # fmt: skip
@@ -205,6 +206,24 @@ ORACLES: dict[str, Callable[[Spec, Arrays], Any]] = {
     "periodic_embedding": lambda spec, arrays: simple.PeriodicEmbedding(
         *(arrays[name] for name in ("frequencies", "phases", "kernel", "bias"))
     ),
+    "parametric_activation": lambda spec, arrays: table_layers.ParametricActivation(
+        arrays["alpha"], spec["function"], *spec["function_parameters"]
+    ),
+    "piecewise_linear": lambda spec, arrays: table_layers.PiecewiseLinear(
+        *(
+            arrays[name][: spec["columns"] * spec["bins"]].reshape(spec["columns"], -1)
+            for name in ("lower", "upper")
+        ),
+        bool(spec["clip"]),
+    ),
+    "member_dense": lambda spec, arrays: table_layers.MemberDense(
+        arrays["kernel"]
+        if spec["shared_kernel"]
+        else arrays["kernel"].reshape(spec["members"], -1, spec["units"]),
+        *(arrays.get(name) for name in ("bias", "input_scale", "output_scale")),
+        spec["members"],
+        bool(spec["one_input"]),
+    ),
     "activity_regularization": lambda spec, arrays: simple.ActivityRegularization(
         *(spec.get(name, 0.0) * arrays["penalties"] for name in ("l1", "l2", "linear")),
         bool(spec.get("whole", False)),
@@ -308,4 +327,7 @@ def network_of_graph(
             array[...] = rng.normal(size=array.shape) * scale
         for array in network.layer_views(number)[2].values():
             array[...] = rng.uniform(0.5, 2, array.shape)
+        states = network.layer_views(number)[2]
+        if "upper" in states:  # bins of little width would make little of a rounding much
+            states["upper"][...] = states["lower"] + rng.uniform(0.5, 1, states["lower"].shape)
     return network

@@ -685,3 +685,37 @@ def test_one_thread_at_a_time() -> None:
     evaluate()
     training.join()
     assert not found or "in use by another thread" in found[0]
+
+
+class Scaled(dc.layers.Layer):
+    """A custom layer with one that adapts within."""
+
+    def __init__(self, **general: Any) -> None:
+        super().__init__(**general)
+        self.scale = dc.layers.Normalization()
+
+    def call(self, x: Any) -> Any:
+        return self.scale(x)
+
+
+def test_members_have_what_a_layer_learnt_from_data() -> None:
+    """`adapt` is of the data, not an initial value: each member has it, before and after files."""
+    x = np.random.default_rng(0).normal(50, 3, (100, 3)).astype(np.float32)
+    scale = dc.layers.Normalization()
+    scale.adapt(x)
+    model = dc.Sequential([dc.Input(3), scale, dc.Dense(2)], seed=1)
+    model.compile("sgd", "mse")
+    late = dc.Sequential([dc.Input(3), dc.layers.Normalization(), dc.Dense(2)], seed=1)
+    late.build()
+    late.compile("sgd", "mse")
+    late.layers[0].adapt(x)
+    inner = Scaled()
+    inner.scale.adapt(x)
+    own = dc.Sequential([dc.Input(3), inner, dc.Dense(2)], seed=1)
+    own.compile("sgd", "mse")
+    for given in (model, late, own):
+        ensemble = dc.Ensemble(given, seeds=[1, 2])
+        found = ensemble.predict(x)
+        assert found[0].tobytes() == model.predict(x).tobytes()
+        assert ensemble.member(0).predict(x).tobytes() == found[0].tobytes()
+        assert np.abs(ensemble.member(1).predict(x)).max() < 50

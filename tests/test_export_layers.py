@@ -97,11 +97,14 @@ def assert_near(found: np.ndarray, wanted: np.ndarray, tolerance: float, what: A
 
 #: What no random network has: categories and texts (test_export_preprocessing.py), Python functions
 #: (test_a_layer_that_is_a_python_function_is_refused), what functions of symbols such as
-#: ``ops.sum`` make (test_export_symbol_functions.py), attention and masks (test_attention.py).
+#: ``ops.sum`` make (test_export_symbol_functions.py), attention and masks (test_attention.py), and
+#: members, bins and parametric activations (test_table_layers.py, test_one_hot.py).
 NOT_IN_NETWORKS = {
-    "AdditiveAttention", "Attention", "CategoryEncoding", "Discretization", "Hashing",
-    "InputLayer", "IntegerLookup", "Lambda", "Masking", "MultiHeadAttention", "Noise", "RowSum",
-    "Spread", "StringLookup", "TextVectorization",
+    "AdditiveAttention", "Attention", "BatchEnsembleDense", "CategoryEncoding", "Discretization",
+    "EinsumDense", "EnsembleDense", "GroupQueryAttention", "Hashing", "InputLayer",
+    "IntegerLookup", "Lambda", "Masking", "MultiHeadAttention", "Noise", "OneHotDense",
+    "ParametricActivation", "PiecewiseLinearEmbedding", "RowSum", "Spread", "StringLookup",
+    "TextVectorization",
 }  # fmt: skip
 
 

@@ -12,12 +12,23 @@ from conftest import LEVELS, assert_close
 from densecore import layers
 from densecore._base import core
 from densecore.reference import layers as oracle
+from densecore.reference import table_layers
 from graphs import MERGES
 
 INPUTS, ROWS = 6, 150
 # The longest sums have a term per row (means over a batch, gradients): each term is rounded once,
 # by half an eps of what the sum may grow to; a second half is for the layers around it.
 TOLERANCE = {dtype: ROWS * float(np.finfo(dtype).eps) for dtype in ("float32", "float64")}
+
+
+def bins(number: int, columns: Any, clip: bool = False) -> Any:
+    """A layer of bins, two of which have no width in the second column."""
+    layer = layers.PiecewiseLinearEmbedding(number, columns, clip)
+    x = np.random.default_rng(8).normal(1, 2, (50, INPUTS if columns is None else columns))
+    x[:30, 1] = 0.5
+    layer.adapt(x)
+    return layer
+
 
 STACKS: dict[str, Any] = {
     "activation": lambda: [dc.Dense(7), layers.BatchNormalization(), layers.Activation("tanh")],
@@ -72,6 +83,35 @@ STACKS: dict[str, Any] = {
     "periodic later": lambda: [
         dc.Dense(5, "tanh"), layers.PeriodicEmbedding(2, 2, 17), dc.Dense(2),
     ],
+    "members": lambda: [
+        layers.BatchEnsembleDense(7, "tanh", members=3), layers.BatchEnsembleDense(5),
+        layers.EnsembleDense(2), layers.Flatten(),
+    ],
+    "members of parts": lambda: [
+        layers.Reshape((3, 2)), layers.EnsembleDense(4, use_bias=False), layers.Flatten(),
+        layers.Activation("tanh"), layers.Reshape((3, 4)),
+        layers.BatchEnsembleDense(2, use_output_scale=False, use_bias=False),
+        layers.Flatten(),
+    ],
+    "members that share nearly all": lambda: [
+        layers.BatchEnsembleDense(6, members=4, use_output_scale=False, shared_bias=True),
+        layers.BatchEnsembleDense(3, use_input_scale=False, shared_bias=True),
+        layers.BatchEnsembleDense(3, use_input_scale=False, use_output_scale=False),
+        layers.Flatten(),
+    ],
+    "heads of members": lambda: [layers.EnsembleDense(3, members=5), layers.Flatten()],
+    "many members": lambda: [
+        layers.BatchEnsembleDense(70, "tanh", members=9), layers.BatchEnsembleDense(80, "tanh"),
+        layers.Dropout(0.1), layers.EnsembleDense(2), layers.Flatten(),
+    ],
+    "parametric": lambda: [
+        dc.Dense(7), layers.ParametricActivation("selu"), dc.Dense(5, "tanh"),
+        layers.ParametricActivation("mish"), dc.Dense(2),
+    ],
+    "parametric alone": lambda: [layers.ParametricActivation("tanh")],
+    "piecewise": lambda: [bins(4, 3), dc.Dense(7, "tanh"), dc.Dense(2)],
+    "piecewise alone": lambda: [bins(5, None, True)],
+    "piecewise later": lambda: [dc.Dense(5), bins(3, 2), dc.Dense(2)],
     "wide": lambda: [
         dc.Dense(300, "tanh"),
         layers.LayerNormalization(),
@@ -138,6 +178,21 @@ def twin(model: dc.Sequential, step: int, rows: int) -> oracle.Stack:
             return [oracle.Scale(layer.scale.copy())]
         if isinstance(layer, layers.PeriodicEmbedding):
             return [oracle.PeriodicEmbedding(*(array.copy() for array in layer.weights))]
+        if isinstance(layer, layers.EnsembleDense):
+            members, _, one_input = layer._sizes(vars(layer)["_row"])
+            found = layer._named_weights()
+            roles = ("kernel", "bias", "input_scale", "output_scale")
+            arrays = [None if found.get(r) is None else found[r].copy() for r in roles]
+            made: list[oracle.Layer] = [table_layers.MemberDense(*arrays, members, one_input)]
+            if layer.activation != "linear":
+                next(place)
+                made.append(oracle.Activation(layer.activation))
+            return made
+        if isinstance(layer, layers.ParametricActivation):
+            return [table_layers.ParametricActivation(layer.alpha.copy(), layer.activation)]
+        if isinstance(layer, layers.PiecewiseLinearEmbedding):
+            edges = layer.edges.astype(layer.lower.dtype)
+            return [table_layers.PiecewiseLinear(edges[:, :-1], edges[:, 1:], layer.clip)]
         units = layer.weights[0].size
         gamma = np.ones(units) if layer.gamma is None else layer.gamma.copy()
         beta = np.zeros(units) if layer.beta is None else layer.beta.copy()
@@ -162,7 +217,7 @@ def expected_gradients(model: dc.Sequential, stack: oracle.Stack) -> Any:
         elif isinstance(layer, oracle.Dense):
             flat.append(layer.gradients[0].T)
             flat.extend(layer.gradients[1:])
-        elif len(layer.gradients) in (1, 4):
+        elif len(layer.gradients) in (1, 4) or isinstance(layer, table_layers.MemberDense):
             flat.extend(layer.gradients)
         elif layer.gradients:
             if own.scale:
@@ -170,7 +225,15 @@ def expected_gradients(model: dc.Sequential, stack: oracle.Stack) -> Any:
             if own.center:
                 flat.append(layer.gradients[1])
 
-    for layer, own in zip(stack.layers, model.layers, strict=True):
+    # An activation of members is a layer by itself, without gradients.
+    of_layers = [
+        each for each in stack.layers if each.gradients or not isinstance(each, oracle.Activation)
+    ]
+    own_layers = [
+        each for each in model.layers
+        if not isinstance(each, layers.Activation | layers.Reshape | layers.Flatten)
+    ]  # fmt: skip
+    for layer, own in zip(of_layers, own_layers, strict=True):
         collect(layer, own)
     return np.concatenate([g.ravel() for g in flat]) if flat else np.zeros(0)
 
@@ -272,7 +335,11 @@ def test_derivatives_are_differences(name: str) -> None:
         assert abs((high - value(moved)) / 2e-5 - dx[row, column]) <= 1e-7 * np.abs(dx).max()
 
 
-@pytest.mark.parametrize("name", [name for name in STACKS if "periodic" not in name])
+def _of_first_derivatives(name: str) -> bool:
+    return any(kind in name for kind in ("periodic", "members", "parametric", "piecewise"))
+
+
+@pytest.mark.parametrize("name", [name for name in STACKS if not _of_first_derivatives(name)])
 def test_second_derivatives_are_differences(name: str) -> None:
     """Along a line through the inputs, and the loss's Hessian by the parameters times a vector."""
     model, x, step = model_of(name, "float64"), data("float64", 20), 1e-5
@@ -318,7 +385,9 @@ def test_same_bits_for_any_number_of_threads(name: str, dtype: str) -> None:
     assert all(result == results[0] for result in results[1:])
 
 
-@pytest.mark.parametrize("name", ["residuals", "periodic"])
+@pytest.mark.parametrize(
+    "name", ["residuals", "periodic", "members", "parametric", "piecewise", "many members"]
+)
 def test_every_level_agrees(name: str, dtype: str) -> None:
     """Levels with fused multiply-adds to the bit, the others closely."""
     results = {}

@@ -132,3 +132,74 @@ def test_layers_that_are_made_keep_them() -> None:
     assert layer.learning_rate_multiplier == {"kernel": 2.0, "bias": 2.0}
     with pytest.raises(AttributeError, match="learning_rate_multiplier"):
         layer.learning_rate_multiplier = {}
+
+
+def test_by_fan_in() -> None:
+    """Texts are the numbers that they are for the layer's inputs, to the bit; saved as texts."""
+    x, y = np.random.default_rng(0).normal(size=(40, 9)), np.zeros((40, 2))
+    found = []
+    for first, second, decay in (
+        ({"kernel": "1/sqrt(fan_in)", "bias": 0.1}, "0.5/sqrt(fan_in)", "2 * sqrt(fan_in)"),
+        ({"kernel": 1 / 3, "bias": 0.1}, 0.25, 4.0),
+    ):
+        model = dc.Sequential(
+            [dc.Input(9), dc.Dense(4, "tanh", learning_rate_multiplier=first),
+             dc.Dense(2, learning_rate_multiplier=second, weight_decay_multiplier=decay)],
+            dtype="float64", seed=1,
+        )  # fmt: skip
+        again = dc.Sequential.from_config(model.get_config())
+        for one in (model, again):
+            one.compile(dc.optimizers.AdamW(0.01, weight_decay=0.1), "mse")
+            one.fit(x, y, epochs=2, verbose=0)
+            found.append(one.parameters.tobytes())
+        kept = again.layers[0].learning_rate_multiplier
+        assert kept == model.layers[0].learning_rate_multiplier
+    assert len(set(found)) == 1
+
+
+def test_neural_tangent_parametrisation_is_a_rate_by_fan_in() -> None:
+    """z = W x / sqrt(d) with W of Adam's rate r is a kernel W / sqrt(d) of rate r / sqrt(d)."""
+    x, y = np.random.default_rng(0).normal(size=(60, 16)), np.zeros((60, 1))
+    kernel = np.random.default_rng(1).normal(size=(16, 1))
+    ours = dc.Sequential(
+        [dc.Input(16), dc.Dense(1, learning_rate_multiplier={"kernel": "1/sqrt(fan_in)"})],
+        dtype="float64",
+    )
+    theirs = dc.Sequential([dc.Input(16), layers.Rescaling(0.25), dc.Dense(1)], dtype="float64")
+    ours.layers[-1].kernel[...] = kernel / 4
+    theirs.layers[-1].kernel[...] = kernel
+    for model in (ours, theirs):
+        model.compile(dc.optimizers.Adam(0.04, epsilon=1e-30), "mse")
+        model.fit(x, y, epochs=5, shuffle=False, verbose=0)
+    np.testing.assert_allclose(ours.predict(x), theirs.predict(x), rtol=1e-9)
+
+
+def test_fan_in_of_members_and_of_vectors() -> None:
+    options = {"learning_rate_multiplier": "1/sqrt(fan_in)"}
+    stack = [
+        dc.Input((3, 4)), dc.Dense(25, **options),
+        layers.BatchEnsembleDense(2, **options), layers.Flatten(),
+    ]  # fmt: skip
+    found = [
+        spec["multipliers"] for spec in dc.Sequential(stack)._plan().specs if "multipliers" in spec
+    ]
+    assert found == [[[0.5, 1.0]] * 2, [[0.2, 1.0]] * 4]
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: dc.Dense(2, learning_rate_multiplier="fast"), "found 'fast', wanted a number, or"),
+        (lambda: dc.Dense(2, learning_rate_multiplier="0/sqrt(fan_in)"), "found 0"),
+        (lambda: dc.Dense(2, learning_rate_multiplier="a/sqrt(fan_in)"), "found 'a/sqrt"),
+        (
+            lambda: dc.Sequential(
+                [dc.Input(2), layers.Scale(learning_rate_multiplier="1/sqrt(fan_in)")]
+            )._plan(),
+            "its arrays have no fan_in",
+        ),
+    ],
+)
+def test_texts_that_are_refused(make: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        make()

@@ -28,16 +28,11 @@ void set_gradient_steps(const PySettings& self, double weight_decay, double clip
   self.settings->set_gradient_steps({weight_decay, clipvalue, clipnorm, global_clipnorm,
                                      accumulation, ema_momentum, ema, ema_overwrite});
 }
-// rates(first, count): an array of float64 (count,), or None to end an earlier schedule.
 void set_schedule(const PySettings& self, const py::object& rates) {
-  if (rates.is_none()) return self.settings->set_schedule({});
-  const SharedObject function(rates);
-  self.settings->set_schedule([function](std::int64_t first, index_t count, double* out) {
-    const AcquiredGil gil;
-    const py::object found = call_user(function.get(), py::int_(first), py::int_(count));
-    const double* from = input_vector<double>("learning rates", found, count);
-    std::copy_n(from, count, out);
-  });
+  self.settings->set_schedule(schedule_of(rates));
+}
+void set_decay_schedule(const PySettings& self, const py::object& decays) {
+  self.settings->set_decay_schedule(schedule_of(decays));
 }
 std::vector<std::string> states(const PySettings& self) {
   return optimizer_state_names(*self.settings);
@@ -57,6 +52,8 @@ constexpr MemberRow optimizer_rows[] = {
     method<&set_schedule>("set_schedule(rates)",
                           "Take the learning rates of steps first ... first + count from "
                           "rates(first, count); None ends that."),
+    method<&set_decay_schedule>("set_decay_schedule(decays)",
+                                "The same of the weight decay, in place of the fixed one."),
     property<&states>("states", "Names of the arrays that the optimizer keeps per parameter."),
 };
 constexpr MemberRow optimizer_functions[] = {

@@ -6,6 +6,8 @@
 #include <iterator>
 #include <tuple>
 
+#include "bindings/user_function.h"
+
 namespace densecore::bindings {
 
 Reduction reduction_of(const std::string& name) {
@@ -36,6 +38,8 @@ LayerSpec layer_spec_of(const py::dict& given) {
       for (auto& [activation, parameters] :
            value.cast<std::vector<std::pair<std::string, std::vector<double>>>>())
         spec.activations.push_back({activation, parameters});
+    } else if (name == "schedule" && spec.kind->scheduled != nullptr) {
+      spec.schedule = std::make_shared<ScheduledNumber>(schedule_of(value));
     } else if (name == "shares") {
       spec.shares = value.cast<index_t>();
     } else if (name == "multipliers") {
@@ -49,6 +53,10 @@ LayerSpec layer_spec_of(const py::dict& given) {
     } else if (spec.kind->has_activation && name == "activation") {
       spec.activation.name = value.cast<std::string>();
     } else if (spec.kind->has_activation && name == "activation_parameters") {
+      spec.activation.parameters = value.cast<std::vector<double>>();
+    } else if (spec.kind->has_function && name == "function") {
+      spec.activation.name = value.cast<std::string>();
+    } else if (spec.kind->has_function && name == "function_parameters") {
       spec.activation.parameters = value.cast<std::vector<double>>();
     } else if (name != "kind") {
       double& number = spec.entry(name);

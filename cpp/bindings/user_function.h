@@ -4,9 +4,12 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
+#include "base/schedule.h"
 #include "bindings/array_snapshot.h"
 #include "bindings/arrays.h"
 #include "bindings/gil.h"
@@ -40,6 +43,18 @@ class SharedObject {
  private:
   std::shared_ptr<const py::object> object_;
 };
+
+// numbers(first, count): an array of float64 (count,); None: no schedule.
+inline Schedule schedule_of(const py::handle& numbers) {
+  if (numbers.is_none()) return {};
+  const SharedObject function(py::reinterpret_borrow<py::object>(numbers));
+  return [function](std::int64_t first, index_t count, double* out) {
+    const AcquiredGil gil;
+    const py::object found = call_user(function.get(), py::int_(first), py::int_(count));
+    const double* from = input_vector<double>("schedule", found, count);
+    std::copy_n(from, count, out);
+  };
+}
 
 // A copy: the function may keep it, and the core's memory changes and ends.
 template <class T, class U = std::remove_const_t<T>>

@@ -5,9 +5,12 @@
 #include "base/dtypes.h"
 #include "layers/dense.h"
 #include "layers/embedding.h"
+#include "layers/members.h"
 #include "layers/merge.h"
 #include "layers/normalization.h"
+#include "layers/parametric.h"
 #include "layers/periodic.h"
+#include "layers/piecewise.h"
 #include "layers/rowwise.h"
 #include "layers/transposed.h"
 
@@ -27,6 +30,7 @@ class LayerList {
     return {.name = Kind::kind_name,
             .numbers = Kind::numbers,
             .has_activation = Kind::has_activation,
+            .has_function = Kind::has_function,
             .least_inputs = Kind::least_inputs,
             .most_inputs = Kind::most_inputs,
             .units = Kind::units_of,
@@ -36,7 +40,8 @@ class LayerList {
             .is_last = Kind::is_last,
             .is_sum = Kind::is_sum,
             .transposes = Kind::transposes,
-            .is_identity = Kind::is_identity};
+            .is_identity = Kind::is_identity,
+            .scheduled = Kind::scheduled};
   }
   template <class T>
   using Factory = std::unique_ptr<Layer<T>> (*)(const LayerPlace<T>&, const LayerSpec&);
@@ -48,11 +53,12 @@ class LayerList {
   static constexpr Factory<T> factories[] = {make<T, L<T>>...};
 };
 
-using Kinds = LayerList<Dense, ActivationLayer, Dropout, GaussianNoise, LayerNormalization,
-                        RmsNormalization, GroupNormalization, UnitNormalization, BatchNormalization,
-                        FixedNormalization, ActivityRegularization, FunctionLayer, Concatenate, Add,
-                        Subtract, Multiply, Average, Maximum, Minimum, Dot, Heads, Embedding, Scale,
-                        PeriodicEmbedding, First, TransposedDense, Columns>;
+using Kinds =
+    LayerList<Dense, ActivationLayer, Dropout, GaussianNoise, LayerNormalization, RmsNormalization,
+              GroupNormalization, UnitNormalization, BatchNormalization, FixedNormalization,
+              ActivityRegularization, FunctionLayer, Concatenate, Add, Subtract, Multiply, Average,
+              Maximum, Minimum, Dot, Heads, Embedding, Scale, PeriodicEmbedding, PiecewiseLinear,
+              ParametricActivation, MemberDense, First, TransposedDense, Columns>;
 
 }  // namespace
 

@@ -167,9 +167,9 @@ class Layer {
  public:
   // The defaults of a kind's row in the table (see LayerKind); every kind has a `kind_name`.
   static constexpr std::array<LayerNumber, 0> numbers{};
-  static constexpr bool has_activation = false;
+  static constexpr bool has_activation = false, has_function = false;
   static constexpr bool is_table = false, is_last = false, is_sum = false;
-  static constexpr const char* transposes = nullptr;
+  static constexpr const char *transposes = nullptr, *scheduled = nullptr;
   static constexpr index_t least_inputs = 1, most_inputs = 1;
   static index_t units_of(const LayerSpec&, const Widths& inputs) { return inputs.front(); }
   static index_t parameter_count_of(const LayerSpec&, const Widths& /*inputs*/) { return 0; }
@@ -212,6 +212,8 @@ class Layer {
 
   bool trainable;
 
+  // Called first, in the thread that makes the pass.
+  virtual void prepare(const Pass&) {}
   // Called before the rows of a pass, with the whole batch.
   virtual void begin(const Pass&, const T* /*parameters*/, MatrixView<const T> /*x*/) {}
   virtual void forward(const Pass& pass, const T* parameters, const LayerRows<T>& rows) const = 0;

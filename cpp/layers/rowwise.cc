@@ -12,14 +12,27 @@ namespace {
 constexpr double resolution =
     65536;  // 16 random bits for each element of a mask, see kernels/dropout.h
 
+std::uint32_t kept_of(double rate) {
+  return static_cast<std::uint32_t>(std::max(1.0, std::nearbyint((1 - rate) * resolution)));
+}
+
 }  // namespace
 
 template <class T>
 Dropout<T>::Dropout(const LayerPlace<T>& place, const LayerSpec& spec)
     : Layer<T>(place, spec),
-      kept_of_2_16_(static_cast<std::uint32_t>(
-          std::max(1.0, std::nearbyint((1 - spec.number("rate")) * resolution)))),
+      rate_(spec.number("rate")),
+      schedule_(spec.schedule),
+      kept_of_2_16_(kept_of(rate_)),
       vectors_(spec.whole_number("vectors")) {}
+
+template <class T>
+std::uint32_t Dropout<T>::kept_in(const Pass& pass) const {
+  if (schedule_ == nullptr) return kept_of(rate_);
+  const auto number = static_cast<std::int64_t>(pass.number);
+  double rate = rate_;
+  return kept_of(schedule_->at(std::max<std::int64_t>(number, 0), rate));
+}
 
 template <class T>
 void Dropout<T>::check(const LayerSpec& spec, const Widths& inputs) {
@@ -31,19 +44,20 @@ void Dropout<T>::check(const LayerSpec& spec, const Widths& inputs) {
 
 template <class T>
 void Dropout<T>::random_numbers(const Pass& pass, index_t row, T* out) const {
-  factors(pass, row, {out, 1, this->units(), this->units()});
+  factors(pass, row, kept_in(pass), {out, 1, this->units(), this->units()});
 }
 
 template <class T>
-void Dropout<T>::factors(const Pass& pass, index_t row, MatrixView<T> out) const {
+void Dropout<T>::factors(const Pass& pass, index_t row, std::uint32_t kept_of_2_16,
+                         MatrixView<T> out) const {
   // The key holds the seed and the stream, the counter the place of 16 elements: their number in
   // the row, and the row, layer and pass, see Pass.
   const DropNumbers drawn = {
       {pass.seed, static_cast<std::uint64_t>(Stream::dropout)},
       {0, static_cast<std::uint64_t>(row), static_cast<std::uint64_t>(this->number()), pass.number},
-      kept_of_2_16_};
+      kept_of_2_16};
   const index_t size = this->units() / vectors_;
-  this->table_->elementwise.drop(drawn, out.rows, size, static_cast<T>(resolution / kept_of_2_16_),
+  this->table_->elementwise.drop(drawn, out.rows, size, static_cast<T>(resolution / kept_of_2_16),
                                  out.data, out.stride);
   if (vectors_ == 1) return;
   for (index_t i = 0; i < out.rows; ++i)
@@ -53,7 +67,7 @@ void Dropout<T>::factors(const Pass& pass, index_t row, MatrixView<T> out) const
 template <class T>
 void Dropout<T>::forward(const Pass& pass, const T*, const LayerRows<T>& rows) const {
   if (!pass.training) return copy_rows(rows.x, rows.a);
-  factors(pass, pass.first + rows.begin, rows.kept);
+  factors(pass, pass.first + rows.begin, kept_of_2_16_, rows.kept);
   this->table_->elementwise.multiply(rows.x.rows, rows.x.cols, rows.x.data, rows.x.stride,
                                      rows.kept.data, rows.kept.stride, rows.a.data, rows.a.stride);
 }

@@ -48,10 +48,14 @@ class Dropout : public Layer<T> {
       {{"rate", 0, 0, 1, true}, whole_number("vectors", 1, 1, max_width)});
   static void check(const LayerSpec& spec, const Widths& inputs);
   static bool is_identity(const LayerSpec&) { return true; }
+  static constexpr const char* scheduled = "rate";
 
   Dropout(const LayerPlace<T>& place, const LayerSpec& spec);
 
   index_t kept() const override { return this->units(); }  // the factors
+  void prepare(const Pass& pass) override {
+    if (pass.training) kept_of_2_16_ = kept_in(pass);
+  }
   void forward(const Pass& pass, const T*, const LayerRows<T>& rows) const override;
   void input_gradient(const Pass& pass, const T*, const LayerRows<T>& rows, MatrixView<const T> g,
                       MatrixView<T> dx) const override;
@@ -61,10 +65,15 @@ class Dropout : public Layer<T> {
   JetRule<T> jet_rule() const override { return {JetKind::copy}; }
 
  private:
-  // The same of some rows, of which this is the first.
-  void factors(const Pass& pass, index_t row, MatrixView<T> out) const;
+  // The same of some rows, of which this is the first, where so many of 2^16 are kept.
+  void factors(const Pass& pass, index_t row, std::uint32_t kept_of_2_16, MatrixView<T> out) const;
+  // The share that is kept in a pass. That of an open pass, which is no training step, is that of
+  // the first step.
+  std::uint32_t kept_in(const Pass& pass) const;
 
-  std::uint32_t kept_of_2_16_;  // the share that is kept
+  double rate_;
+  std::shared_ptr<ScheduledNumber> schedule_;
+  std::uint32_t kept_of_2_16_;  // of the present pass
   index_t vectors_;
 };
 

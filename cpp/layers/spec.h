@@ -1,10 +1,12 @@
 // The description of a network, checked once before anything is allocated.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/schedule.h"
 #include "base/view.h"
 
 namespace densecore {
@@ -73,6 +75,8 @@ struct LayerKind {
   std::span<const LayerNumber> numbers;
   // Whether it ends with an activation, which the loss may compute instead.
   bool has_activation;
+  // Whether it has an activation within, which no loss computes.
+  bool has_function;
   // How many inputs it takes: one, or from `least_inputs` to `most_inputs`.
   index_t least_inputs, most_inputs;
   // Number of outputs, and of parameters, for such inputs.
@@ -91,6 +95,8 @@ struct LayerKind {
   const char* transposes;
   // Whether the outputs are the inputs, outside training.
   bool (*is_identity)(const LayerSpec&);
+  // Its number that may change from step to step, or null.
+  const char* scheduled;
 };
 
 // One layer of some kind.
@@ -99,11 +105,13 @@ struct LayerSpec {
 
   const LayerKind* kind;
   std::vector<double> numbers;              // in the order of kind->numbers
-  ActivationSpec activation;                // of a kind that has one
+  ActivationSpec activation;                // of a kind that has one, at its end or within
   std::vector<ActivationSpec> activations;  // of the kind `heads`: one for each input
   std::vector<Source> sources;              // empty: all outputs of the layer before
   index_t shares = -1;  // the earlier layer whose parameters are also this one's; -1: none
   bool trainable = true;
+  // Of the kind's `scheduled` number, in training steps; null: the number stays.
+  std::shared_ptr<ScheduledNumber> schedule;
   // Indexed as the layer's arrays of parameters.
   Penalty penalties[2];
   Multipliers multipliers[4];

@@ -168,8 +168,10 @@ void Network<T>::start(const Pass& pass) {
   if (others_.empty()) return;
   pass_ = pass;
   couples_in_pass_ = false;
-  for (const Layer<T>* const layer : others_)
+  for (Layer<T>* const layer : others_) {
+    layer->prepare(pass);
     couples_in_pass_ = couples_in_pass_ || layer->couples_rows(pass);
+  }
   if (!couples_in_pass_ && chained())
     for (Layer<T>* const layer : others_) layer->begin(pass, parameters_->data(), ConstView());
 }

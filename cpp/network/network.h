@@ -327,12 +327,16 @@ class Network {
   void start_small(ConstView x, bool only_z);
   // `kept`: keeps what `backward_small` needs.
   void forward_small(ConstView x, View out, bool only_z, bool kept);
-  // From dC/da of the last layer in workspace_.near_gradient (or dC/dz).
-  void backward_small(ConstView x, bool from_z);
+  // From dC/da of the last layer in workspace_.near_gradient (or dC/dz). With `cuts`, where x is
+  // cut into leaves (as those of BatchPart), each leaf's gradient goes to its own buffer; only
+  // layers without parameters, and dense ones, may be there then.
+  void backward_small(ConstView x, bool from_z, const std::vector<index_t>* cuts = nullptr);
   // The same for `backward`, from dC/da there, with the gradient by x in `dx`.
   void backward_small(ConstView x, View dx);
   void backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, ConstView x, bool from_z,
-                     View dx);
+                     View dx, const std::vector<index_t>* cuts = nullptr);
+  void backward_leaves(const SmallLayer<T>* layers, index_t count, index_t rows,
+                       const std::vector<index_t>& cuts);
 
   // Layer by layer (layered.cc).
   void forward_layers(Executor& executor, ConstView x, View out, bool stop_at_z);

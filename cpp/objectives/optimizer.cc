@@ -1,10 +1,12 @@
 #include "objectives/optimizer.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <sstream>
 #include <stdexcept>
 
 #include "base/dtypes.h"
-#include "base/fork_lock.h"
 #include "base/view.h"
 #include "kernels/dispatch.h"
 #include "layers/embedding.h"
@@ -12,9 +14,6 @@
 
 namespace densecore {
 namespace {
-
-// Number of learning rates per call of a schedule, which may be a call of Python.
-constexpr index_t rates_at_once = 1024;
 
 void check_number(const char* name, double value, bool valid, const char* wanted) {
   if (valid) return;
@@ -75,45 +74,20 @@ void OptimizerSettings::set_gradient_steps(const GradientSteps& steps) {
   check_number("ema_overwrite_frequency", static_cast<double>(steps.ema_overwrite),
                steps.ema_overwrite >= 0, "an integer >= 1, or None");
   gradient_steps_ = steps;
+  gradient_steps_.decay_scheduled = decay_.given();
   version_ = new_version();
 }
 
-void OptimizerSettings::set_schedule(Schedule schedule) {
-  auto made = schedule ? std::make_shared<const Schedule>(std::move(schedule)) : nullptr;
-  std::shared_ptr<const Rates> none;
-  {
-    const ForkLock lock;
-    scheduled_.store(made != nullptr, std::memory_order_relaxed);
-    std::swap(schedule_, made);
-    std::swap(rates_, none);
-  }
-  // The old schedule and rates are destroyed here, without the lock.
+void OptimizerSettings::set_decay_schedule(Schedule schedule) {
+  decay_.set(std::move(schedule));
+  gradient_steps_.decay_scheduled = decay_.given();
+  version_ = new_version();
 }
 
 HyperparameterValues OptimizerSettings::values(std::int64_t step) {
   HyperparameterValues found = values_;
-  if (!scheduled()) return found;
-  std::shared_ptr<const Schedule> schedule;
-  std::shared_ptr<const Rates> rates;
-  {
-    const ForkLock lock;
-    schedule = schedule_;
-    rates = rates_;
-  }
-  if (schedule == nullptr) return found;
-  if (rates == nullptr || !rates->has(step)) {
-    std::vector<double> made(rates_at_once);
-    (*schedule)(step, rates_at_once, made.data());
-    rates = std::make_shared<const Rates>(Rates{step, std::move(made)});
-    const ForkLock lock;
-    // Another thread may have set another schedule meanwhile, which then holds from the next step
-    // on.
-    if (schedule_ == schedule) rates_ = rates;
-  }
   // The first hyperparameter of every optimizer.
-  found[0] = rates->values[static_cast<std::size_t>(step - rates->first)];
-  const ForkLock lock;
-  if (schedule_ == schedule) values_[0] = found[0];
+  if (scheduled()) found[0] = rate_.at(step, values_[0]);
   return found;
 }
 
@@ -217,7 +191,7 @@ void OptimizerState<T>::prepare(std::int64_t number, HyperparameterValues values
   // As in Keras the average starts at what the first update makes of the parameters.
   update.momentum = before > 0 ? settings_->gradient_steps().ema_momentum : 0;
   // A product with 1 leaves all bits.
-  update.decay = 1 - values[0] * (multipliers.decay * settings_->gradient_steps().weight_decay);
+  update.decay = 1 - values[0] * (multipliers.decay * settings_->weight_decay(number));
 }
 
 template <class T>
@@ -308,6 +282,7 @@ void OptimizerState<T>::update(Executor& executor, T* parameters, T* gradients,
   const double work = 8.0 * static_cast<double>(count_);
   // May throw: before any change.
   if (settings_->scheduled()) settings_->values(steps);
+  settings_->weight_decay(steps);
   if (penalty_factor != 0)
     add_penalties(table_->gradients, trained, penalty_factor, parameters, gradients);
   if (wants_whole_gradient()) {

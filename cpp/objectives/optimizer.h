@@ -3,15 +3,13 @@
 #pragma once
 
 #include <array>
-#include <atomic>
-#include <cmath>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/aligned_buffer.h"
 #include "base/executor.h"
+#include "base/schedule.h"
 #include "kernels/table.h"
 #include "layers/layer.h"
 
@@ -27,15 +25,13 @@ struct GradientSteps {
   double ema_momentum = 0;        // momentum of the moving average of the parameters
   bool ema = false;
   std::int64_t ema_overwrite = 0;  // after so many updates the parameters become their average
+  bool decay_scheduled = false;    // whether weight_decay is that of the last step only
 
   bool wants_whole_gradient() const {
     return clipvalue != 0 || clipnorm != 0 || global_clipnorm != 0 || accumulation > 1;
   }
-  bool any() const { return wants_whole_gradient() || weight_decay != 0 || ema; }
+  bool any() const { return wants_whole_gradient() || weight_decay != 0 || decay_scheduled || ema; }
 };
-
-// Learning rates of steps first, first + 1, ... (counted from 0). May throw.
-using Schedule = std::function<void(std::int64_t first, index_t count, double* rates)>;
 
 // The values of an optimizer's hyperparameters in its order; further elements are 0.
 using HyperparameterValues = std::array<double, 8>;
@@ -60,10 +56,13 @@ class OptimizerSettings {
   // Another number after each change of them; no two objects have the same.
   std::uint64_t version() const { return version_; }
   // An empty schedule removes the present one: the learning rate is then the hyperparameter.
-  void set_schedule(Schedule schedule);
-  bool scheduled() const { return scheduled_.load(std::memory_order_relaxed); }
+  void set_schedule(Schedule schedule) { rate_.set(std::move(schedule)); }
+  bool scheduled() const { return rate_.given(); }
+  // The same of the weight decay.
+  void set_decay_schedule(Schedule schedule);
   // The hyperparameters of step number `step` (from 0), as OptimizerEntry::prepare wants them.
   HyperparameterValues values(std::int64_t step);
+  double weight_decay(std::int64_t step) { return decay_.at(step, gradient_steps_.weight_decay); }
 
  private:
   std::size_t index_of(const std::string& hyperparameter) const;
@@ -73,21 +72,7 @@ class OptimizerSettings {
   HyperparameterValues values_{};
   GradientSteps gradient_steps_;
   std::uint64_t version_ = 0;
-  // The learning rates of the steps from `first` on.
-  struct Rates {
-    std::int64_t first;
-    std::vector<double> values;
-    // A NaN is a rate that the schedule could not give beforehand: it is asked again at its step.
-    bool has(std::int64_t step) const {
-      if (step < first || step - first >= static_cast<std::int64_t>(values.size())) return false;
-      return !std::isnan(values[static_cast<std::size_t>(step - first)]);
-    }
-  };
-  // ForkLock protects the two pointers. It is not held during a call of the schedule, which may
-  // wait for the GIL: a thread that holds the GIL may wait for the lock to set another schedule.
-  std::atomic<bool> scheduled_{false};
-  std::shared_ptr<const Schedule> schedule_;
-  std::shared_ptr<const Rates> rates_;
+  ScheduledNumber rate_, decay_;
 };
 
 std::vector<std::string> optimizer_names();
@@ -152,7 +137,8 @@ class OptimizerState {
   // the rule's own arrays.
   bool by_rows() const {
     return entry_->array_step == ArrayStep::none && accumulation_ == 1 && !ema_ &&
-           settings_->gradient_steps().accumulation == 1 && !settings_->gradient_steps().ema;
+           settings_->gradient_steps().accumulation == 1 && !settings_->gradient_steps().ema &&
+           !settings_->gradient_steps().decay_scheduled;
   }
 
   std::int64_t steps = 0;  // batches trained on so far

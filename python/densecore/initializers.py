@@ -177,6 +177,19 @@ class RandomUniform(Initializer):
         super().__init__(seed=seed, minval=minval, maxval=maxval)
 
 
+class RandomSigns(Initializer):
+    """1 or -1, each half of the time; `seed` as for `Initializer`."""
+
+    name = "random_signs"
+    _own: ClassVar[dict[str, float]] = {}
+
+    def fill(self, out: Array, fan_in: int, fan_out: int, model_seed: int, tensor: int) -> None:
+        seed = model_seed if self.seed is None else self.seed
+        flat = out.reshape(-1)
+        core.initialize(flat, "random_uniform", [-1.0, 1.0], fan_in, fan_out, seed, tensor)
+        flat[...] = np.where(flat < 0, -1, 1)
+
+
 class TruncatedNormal(Initializer):
     """Normal with `mean` and standard deviation `stddev`, drawn again beyond two deviations.
 

@@ -121,8 +121,16 @@ def _check_finite(name: str, array: Array) -> None:
         raise ValueError(f"{name}: found {found} in row {row}, wanted finite numbers")
 
 
-def as_targets(value: Any, dtype: np.dtype[Any], rows: int, outputs: int, name: str = "y") -> Array:
-    """Targets as a matrix (rows, outputs); a vector is accepted for a single output."""
+def as_targets(
+    value: Any,
+    dtype: np.dtype[Any],
+    rows: int,
+    outputs: int,
+    name: str = "y",
+    finite: bool = True,
+) -> Array:
+    """Targets as a matrix (rows, outputs); a vector is accepted for a single output. Unless they
+    need be `finite`, a loss of one's own may know what NaN says."""
     array = _numeric(name, value)
     if array.ndim == 1 and outputs == 1:
         array = array.reshape(-1, 1)
@@ -130,7 +138,8 @@ def as_targets(value: Any, dtype: np.dtype[Any], rows: int, outputs: int, name: 
         array = array.reshape(len(array), outputs)
     if array.shape != (rows, outputs):
         raise ValueError(f"{name}: found shape {array.shape}, wanted {(rows, outputs)}")
-    _check_finite(name, array)
+    if finite:
+        _check_finite(name, array)
     return as_dtype(name, array, dtype)
 
 

@@ -174,4 +174,9 @@ def _of_config(module: Any, ours: Any) -> Any:
 
         schedule = schedules.deserialize(config["learning_rate"])
         config["learning_rate"] = _of_config(module.schedules, schedule)
+    if isinstance(config.get("weight_decay"), dict):
+        raise ValueError(
+            f"weight_decay: found the schedule {ours.pipeline.weight_decay!r}, wanted a number: "
+            "Keras's optimizers take no schedule of it"
+        )
     return kind(**config)

@@ -32,6 +32,11 @@ def _drawn_in_jax(jax: Any, layer: layers.Noise, row: Row) -> Apply:
     return lambda p, x: jax.numpy.full((len(x), layer.units), mean, x.dtype)
 
 
+def _keras_dropout(kind: str) -> Any:
+    """Keras's layer of that name; it has one rate: of a schedule the first."""
+    return lambda keras, layer: getattr(keras.layers, kind)(layer.first_rate, name=layer.name)
+
+
 FORMS: LayerTable = {
     layers.ActivityRegularization: LayerForms(
         operations=no_operations,
@@ -49,18 +54,18 @@ FORMS: LayerTable = {
     layers.Dropout: LayerForms(
         operations=no_operations,
         jax=same_in_jax,
-        torch=lambda torch, layer, rows, dtype: [torch.nn.Dropout(layer.rate)],
-        keras=named("Dropout", "rate"),
+        torch=lambda torch, layer, rows, dtype: [torch.nn.Dropout(layer.first_rate)],
+        keras=_keras_dropout("Dropout"),
     ),
     layers.SpatialDropout1D: LayerForms(
         operations=no_operations,
         jax=same_in_jax,
         torch=lambda torch, layer, rows, dtype: [  # whose module takes (features, steps)
             torch_modules().Permute((2, 1)),
-            torch.nn.Dropout1d(layer.rate),
+            torch.nn.Dropout1d(layer.first_rate),
             torch_modules().Permute((2, 1)),
         ],
-        keras=named("SpatialDropout1D", "rate"),
+        keras=_keras_dropout("SpatialDropout1D"),
     ),
     layers.GaussianDropout: LayerForms(
         operations=no_operations,

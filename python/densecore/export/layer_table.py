@@ -7,6 +7,7 @@ from . import (
     layer_preprocessing,
     layer_random,
     layer_shapes,
+    layer_tables,
 )
 from .layer_forms import joined
 
@@ -17,6 +18,7 @@ FORMS = joined(
     layer_preprocessing.FORMS,
     layer_random.FORMS,
     layer_shapes.FORMS,
+    layer_tables.FORMS,
 )
 OPERATIONS = {kind: row.operations for kind, row in FORMS.items() if row.operations is not None}
 JAX = {kind: row.jax for kind, row in FORMS.items() if row.jax is not None}

@@ -6,10 +6,12 @@ from . import symbol_losses as symbol_losses
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from .activity import ActivityRegularization
 from .arrays import assign
-from .attention import AdditiveAttention, Attention, MultiHeadAttention
+from .attention import AdditiveAttention, Attention, GroupQueryAttention, MultiHeadAttention
+from .attention import GroupedQueryAttention as GroupedQueryAttention
 from .base import Layer
 from .dense import Dense, TimeDistributed
 from .dropout import Dropout, SpatialDropout1D
+from .einsum_dense import EinsumDense
 from .element_function import ElementFunction, Lambda
 from .embedding import Embedding
 from .fixed import (
@@ -24,6 +26,7 @@ from .input import Input, InputLayer
 from .input_spec import InputSpec
 from .lookups import IntegerLookup, StringLookup
 from .masks import Masking
+from .members import BatchEnsembleDense, EnsembleDense
 from .merge import (
     Add,
     Average,
@@ -50,9 +53,12 @@ from .normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from .one_hot import OneHotDense
 from .own import OwnLayer as OwnLayer
 from .own_of_kind import AlwaysRandom as AlwaysRandom
+from .parametric import ParametricActivation
 from .periodic import PeriodicEmbedding, Scale
+from .piecewise import PiecewiseLinearEmbedding
 from .preprocessing import CategoryEncoding, Discretization, Hashing
 from .rescaling import Normalization, Rescaling
 from .residual import Residual
@@ -78,6 +84,7 @@ __all__ = [
     "AlphaDropout",
     "Attention",
     "Average",
+    "BatchEnsembleDense",
     "BatchNormalization",
     "CategoryEncoding",
     "Columns",
@@ -86,8 +93,10 @@ __all__ = [
     "Discretization",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "ElementFunction",
     "Embedding",
+    "EnsembleDense",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
@@ -96,6 +105,7 @@ __all__ = [
     "GlobalMaxPool1D",
     "GlobalMaxPooling1D",
     "GroupNormalization",
+    "GroupQueryAttention",
     "Hashing",
     "Identity",
     "Input",
@@ -113,9 +123,12 @@ __all__ = [
     "Multiply",
     "Noise",
     "Normalization",
+    "OneHotDense",
     "PReLU",
+    "ParametricActivation",
     "PeriodicEmbedding",
     "Permute",
+    "PiecewiseLinearEmbedding",
     "RMSNormalization",
     "ReLU",
     "RepeatVector",

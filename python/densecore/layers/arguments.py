@@ -1,5 +1,7 @@
 """Arguments that every kind of layer takes, and those that none does."""
 
+import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,8 +42,46 @@ def refuse_others(kind: type, base: type, others: dict[str, Any]) -> None:
         )
 
 
-def multipliers(what: str, given: Any, arrays: Sequence[str], **limits: float) -> dict[str, float]:
-    """A number for all arrays, or numbers by their names, as a dict without those of 1.
+#: A factor of 1/√fan_in or of √fan_in, as text.
+_OF_FAN_IN = re.compile(r"\s*(?:([^*/\s]+)\s*(?:(/)|\*)\s*)?sqrt\(\s*fan_in\s*\)\s*")
+
+
+def by_fan_in(text: str) -> tuple[float, bool] | None:
+    """The factor of a text such as ``"1/sqrt(fan_in)"`` or ``"2*sqrt(fan_in)"``, and whether it is
+    divided; None for another text."""
+    found = _OF_FAN_IN.fullmatch(text)
+    try:
+        return None if found is None else (float(found[1] or 1), found[2] is not None)
+    except ValueError:
+        return None
+
+
+def resolved(multiplier: Any, fan_in: int) -> float:
+    """A multiplier as a number, for a layer of so many inputs."""
+    if not isinstance(multiplier, str):
+        return float(multiplier)
+    parts = by_fan_in(multiplier)
+    assert parts is not None
+    factor, divided = parts
+    return factor / math.sqrt(fan_in) if divided else factor * math.sqrt(fan_in)
+
+
+def _multiplier(what: str, value: Any, limits: dict[str, float]) -> Any:
+    if not isinstance(value, str):
+        return checks.number(what, value, **limits)
+    parts = by_fan_in(value)
+    if parts is None:
+        raise ValueError(
+            f"{what}: found {checks.shown(value)}, wanted a number, or a text such as "
+            "'1/sqrt(fan_in)' or '2*sqrt(fan_in)'"
+        )
+    checks.number(what, parts[0], **limits)
+    return value
+
+
+def multipliers(what: str, given: Any, arrays: Sequence[str], **limits: float) -> dict[str, Any]:
+    """A number for all arrays, or numbers by their names, as a dict without those of 1; or texts
+    that are numbers once the number of inputs is known.
 
     Raises
     ------
@@ -57,7 +97,5 @@ def multipliers(what: str, given: Any, arrays: Sequence[str], **limits: float) -
             f"{what}: found {unknown_names[0]!r}, wanted names among "
             f"{', '.join(arrays) or 'none: the layer has no arrays'}"
         )
-    found = {
-        name: checks.number(f"{what}: {name}", value, **limits) for name, value in numbers.items()
-    }
+    found = {name: _multiplier(f"{what}: {name}", value, limits) for name, value in numbers.items()}
     return {name: value for name, value in found.items() if value != 1}

@@ -40,9 +40,12 @@ class Layer(WeightViews, Copied):
         What the loss grows by for the layer's outputs, over the rows of the batch.
     learning_rate_multiplier : float or dict, optional
         What the optimizer's learning rate is multiplied with for the layer's arrays, > 0: of all of
-        them, or by their names, as in ``{"bias": 0.1}``. By default 1.
+        them, or by their names, as in ``{"bias": 0.1}``. By default 1. Of dense layers also a text,
+        ``"1/sqrt(fan_in)"``, ``"0.5/sqrt(fan_in)"`` or ``"2*sqrt(fan_in)"``, with the number of the
+        layer's inputs as the fan-in.
     weight_decay_multiplier : float or dict, optional
-        The same for the optimizer's weight decay, >= 0.
+        The same for the optimizer's weight decay, >= 0. Parameters shrink by the product of both
+        multipliers, the learning rate and the decay.
 
     Attributes
     ----------
@@ -67,8 +70,9 @@ class Layer(WeightViews, Copied):
     _constraints: Mapping[str, Any] = MappingProxyType({})
     #: The model that it stands for, if it does.
     _inner_model: Any = None
-    #: Whether it adds to the loss of a model.
+    #: Whether it adds to the loss of a model, and how many quantities.
     _adds_to_loss: Any = False
+    _additions: Any = 0
     #: Whether the class is a user's; see `own.OwnLayer`.
     _is_own: ClassVar[bool] = False
     #: The keyword arguments that describe a layer, besides its name and `trainable`.
@@ -84,8 +88,8 @@ class Layer(WeightViews, Copied):
         batch_input_shape: tuple[int | None, ...] | None = None,
         dtype: str | None = None,
         activity_regularizer: Any = None,
-        learning_rate_multiplier: "float | dict[str, float] | None" = None,
-        weight_decay_multiplier: "float | dict[str, float] | None" = None,
+        learning_rate_multiplier: "float | str | dict[str, float | str] | None" = None,
+        weight_decay_multiplier: "float | str | dict[str, float | str] | None" = None,
         **others: Any,
     ) -> None:
         refuse_others(type(self), Layer, others)
@@ -124,6 +128,9 @@ class Layer(WeightViews, Copied):
     def __setattr__(self, name: str, value: Any) -> None:
         known = vars(self)
         fixed = name in ("activation", "axis", *self.config_names, *MULTIPLIERS)
+        if name == "activity_regularizer":  # a custom layer's __init__ may set it
+            fixed = known.get("_network") is not None
+            value = value if fixed else regularizers.get(value)
         if name == "name" and known.get("_model"):
             self._check_name(value)
             known["_automatic_name"] = False

@@ -156,6 +156,9 @@ class Dense(Layer):
     def _checked(self, row: Row) -> Row:
         return row or (1,)  # a number is a vector of one
 
+    def _fan_in(self, row: Row) -> int | None:
+        return self._checked(row)[-1]
+
     def _set_kernel_penalty(self, l2: float) -> None:
         """Set the kernel's L2 penalty, in the network and in the configuration."""
         assert self._network is not None
@@ -183,5 +186,17 @@ class Dense(Layer):
 
 
 def TimeDistributed(layer: Layer, **general: Any) -> Layer:
-    """The layer itself: a dense layer takes each vector along the last dimension anyway."""
+    """The layer itself: a dense layer takes each vector along the last dimension anyway.
+
+    Parameters
+    ----------
+    layer : Layer
+    **general
+        ``name`` and ``trainable`` become the layer's, if it has no name yet; others are without
+        effect.
+    """
+    if general.get("name") is not None and layer.name is None:
+        layer.name = general["name"]
+    if "trainable" in general:
+        layer.trainable = general["trainable"]
     return layer

@@ -3,8 +3,22 @@
 from typing import Any, ClassVar
 
 from .._base import checks
+from .._base.lazy import imports
 from .base import Layer
 from .lowering import Plan, Row
+
+
+def _rate_of(kind: str, rate: Any) -> Any:
+    """A rate in [0, 1), or a schedule of it."""
+    if isinstance(rate, float | int):
+        return checks.number(f"{kind}: rate", rate, least=0, below=1)
+    with imports:  # most programs need none
+        from .. import schedules
+
+    schedule = schedules.schedule_of(f"{kind}: rate", rate)
+    first = rate if schedule is None else schedule(0)
+    number = checks.number(f"{kind}: rate", first, least=0, below=1)
+    return number if schedule is None else schedule
 
 
 class Dropout(Layer):
@@ -16,8 +30,10 @@ class Dropout(Layer):
 
     Parameters
     ----------
-    rate : float
-        In [0, 1).
+    rate : float or callable
+        In [0, 1); or a schedule of it, as of the learning rate: a function of the number of the
+        training step, or an array with a rate for each. ``model(x, training=True)`` outside of
+        training takes that of step 0.
     noise_shape : None, default None
     seed : int, optional
         Accepted for Keras's sake, and without effect: masks follow from the model's seed.
@@ -27,7 +43,7 @@ class Dropout(Layer):
     config_names: ClassVar[tuple[str, ...]] = ("rate",)
 
     def __init__(
-        self, rate: float, noise_shape: None = None, seed: int | None = None, **general: Any
+        self, rate: Any, noise_shape: None = None, seed: int | None = None, **general: Any
     ) -> None:
         super().__init__(**general)
         if noise_shape is not None:
@@ -35,10 +51,47 @@ class Dropout(Layer):
                 f"Dropout: noise_shape: found {checks.shown(noise_shape)}, wanted None: each unit "
                 "has a mask of its own"
             )
-        self.rate = checks.number("Dropout: rate", rate, least=0, below=1)
+        self.rate = _rate_of(type(self).__name__, rate)
+
+    @property
+    def first_rate(self) -> float:
+        """The rate of the first step: the rate itself when it is a number."""
+        return float(self.rate(0) if callable(self.rate) else self.rate)
+
+    def _spec(self) -> dict[str, Any]:
+        """The layer in the core."""
+        spec: dict[str, Any] = {"kind": "dropout", "rate": self.first_rate}
+        schedule = self.rate
+        if callable(schedule):
+            with imports:
+                from .. import schedules
+
+            spec["schedule"] = lambda first, count: schedules.rates(schedule, first, count, 1.0)
+        return spec
 
     def _plan(self, plan: Plan) -> None:
-        plan.add({"kind": "dropout", "rate": self.rate})
+        plan.add(self._spec())
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration from which `from_config` makes an equal layer; JSON-able.
+
+        Raises
+        ------
+        TypeError
+            The rate is a function that has no `get_config`.
+        """
+        config = super().get_config()
+        if callable(self.rate):
+            with imports:
+                from .. import schedules
+
+            if not hasattr(self.rate, "get_config"):
+                raise TypeError(
+                    f"layer {self.name}: rate: found the function {self.rate!r}, which a file "
+                    "cannot hold; wanted a number or a schedule of densecore.schedules"
+                )
+            config["rate"] = schedules.serialize(self.rate)
+        return config
 
 
 class SpatialDropout1D(Dropout):
@@ -50,8 +103,9 @@ class SpatialDropout1D(Dropout):
 
     Parameters
     ----------
-    rate : float
-        The probability with which a feature drops out, in [0, 1).
+    rate : float or callable
+        The probability with which a feature drops out, in [0, 1), or a schedule of it, see
+        `Dropout`.
     seed : int, optional
         Accepted for Keras's sake, and without effect: masks follow from the model's seed.
 
@@ -61,7 +115,7 @@ class SpatialDropout1D(Dropout):
         `rate` is not such a number. In a model: rows of another number of dimensions.
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **general: Any) -> None:
+    def __init__(self, rate: Any, seed: int | None = None, **general: Any) -> None:
         super().__init__(rate, seed=seed, **general)
 
     def _output_row(self, row: Row | None) -> Row | None:
@@ -69,4 +123,4 @@ class SpatialDropout1D(Dropout):
 
     def _plan(self, plan: Plan) -> None:
         steps, _ = self._steps_and_features(plan.row)
-        plan.add({"kind": "dropout", "rate": self.rate, "vectors": steps})
+        plan.add({**self._spec(), "vectors": steps})

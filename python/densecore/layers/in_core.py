@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from .. import regularizers
+from .arguments import resolved
 from .arrays import Shapes
 from .has_weights import HasWeights
 from .lowering import Plan, Row, Source
@@ -19,6 +20,8 @@ class InCore(HasWeights):
     #: Names of the arrays of parameters, in Keras's order; of those that no gradient changes.
     parameter_names: ClassVar[tuple[str, ...]] = ()
     state_names: ClassVar[tuple[str, ...]] = ()
+    #: Whether the latter are what the layer has taken from data by `adapt`.
+    _adapts: ClassVar[bool] = False
 
     #: The axis that the layer works along: -1 or the number of the last one.
     axis: Any = -1
@@ -32,8 +35,8 @@ class InCore(HasWeights):
 
     name: str | None
     activity_regularizer: regularizers.Regularizer | None
-    learning_rate_multiplier: dict[str, float]
-    weight_decay_multiplier: dict[str, float]
+    learning_rate_multiplier: dict[str, Any]
+    weight_decay_multiplier: dict[str, Any]
 
     # Shapes -------------------------------------------------------------------------------------
 
@@ -142,12 +145,26 @@ class InCore(HasWeights):
             return [Source(source.layer, first, (size,)) for first in firsts]
         return [plan.columns(source, first, size) for first in range(0, source.width, size)]
 
-    def _core_multipliers(self) -> list[list[float]]:
+    def _fan_in(self, row: Row) -> int | None:
+        """How many inputs a unit has, for rows of that shape; None: the layer has no such units."""
+        return None
+
+    def _core_multipliers(self, row: Row) -> list[list[float]]:
         """[learning rate's, weight decay's] for each array; empty when all are 1."""
-        rates, decays = self.learning_rate_multiplier, self.weight_decay_multiplier
-        if not (rates or decays):
+        both = self.learning_rate_multiplier, self.weight_decay_multiplier
+        if not any(both):
             return []
-        return [[rates.get(name, 1.0), decays.get(name, 1.0)] for name in self.parameter_names]
+        fan_in = self._fan_in(row)
+        texts = [value for found in both for value in found.values() if isinstance(value, str)]
+        if fan_in is None and texts:
+            raise ValueError(
+                f"layer {self.name or type(self).__name__}: found the multiplier {texts[0]!r}, "
+                "wanted a number: its arrays have no fan_in, which is that of dense layers"
+            )
+        return [
+            [resolved(found.get(name, 1.0), fan_in or 1) for found in both]
+            for name in self.parameter_names
+        ]
 
     # How a layer was called matters to custom layers only; see `Node.form`.
 

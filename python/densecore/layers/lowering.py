@@ -108,7 +108,7 @@ class Plan:
             places = self.places.setdefault(layer, [])
             if places:
                 spec["shares"] = places[0]
-            elif multipliers := layer._core_multipliers():
+            elif multipliers := layer._core_multipliers(self.row):
                 spec["multipliers"] = multipliers
             places.append(len(self.specs))
         return self._append(spec, self.row if units is None else (units,))

@@ -96,6 +96,7 @@ class Normalization(Layer):
     """
 
     state_names: ClassVar[tuple[str, ...]] = ("mean", "variance")
+    _adapts: ClassVar[bool] = True
     config_names: ClassVar[tuple[str, ...]] = ("invert",)
     # Keras's smallest deviation: a feature of variance 0 becomes 0.
     _epsilon = 1e-7

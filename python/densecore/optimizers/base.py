@@ -82,6 +82,33 @@ def _old_words(options: dict[str, Any], learning_rate: Any) -> Any:
     return learning_rate
 
 
+# What may be a schedule.
+_SCHEDULED = ("learning_rate", "weight_decay")
+
+
+def _for_the_core(schedule: Schedule | None) -> Any:
+    """A schedule as the core calls it, with many steps at a time."""
+    if schedule is None:
+        return None
+    with imports:  # most programs need none
+        from .. import schedules
+
+    return lambda first, count: schedules.rates(schedule, first, count)
+
+
+def _described(key: str, schedule: Any) -> dict[str, Any]:
+    """A schedule's configuration; TypeError for a function, which has none."""
+    with imports:
+        from .. import schedules
+
+    if not hasattr(schedule, "get_config"):
+        raise TypeError(
+            f"{key}: found the function {schedule!r}, wanted a number or a schedule of "
+            "densecore.schedules, which can be saved"
+        )
+    return schedules.serialize(schedule)
+
+
 # What subclasses of Keras's and PyTorch's optimizers override.
 _NEVER_CALLED = (
     "update_step", "apply_gradients", "apply", "build", "compute_gradients", "minimize", "step",
@@ -191,8 +218,9 @@ class Optimizer(ByHand):
     def _tell_the_core(self) -> None:
         """Copy the pipeline and the schedule into the core's settings."""
         p = self.pipeline
+        decay = p.weight_decay or 0.0
         self._core_settings.set_gradient_steps(
-            weight_decay=p.weight_decay or 0.0,
+            weight_decay=0.0 if callable(decay) else decay,
             clipvalue=p.clipvalue or 0.0,
             clipnorm=p.clipnorm or 0.0,
             global_clipnorm=p.global_clipnorm or 0.0,
@@ -201,43 +229,22 @@ class Optimizer(ByHand):
             ema_momentum=p.ema_momentum,
             ema_overwrite=p.ema_overwrite_frequency or 0,
         )
-        schedule = self.schedule
-        if schedule is None:
-            self._core_settings.set_schedule(None)
-            return
-        with imports:  # most programs need none
-            from .. import schedules
-
-        self._core_settings.set_schedule(
-            lambda first, count: schedules.rates(schedule, first, count)
-        )
+        self._core_settings.set_schedule(_for_the_core(self.schedule))
+        self._core_settings.set_decay_schedule(_for_the_core(decay if callable(decay) else None))
 
     def _set(self, key: str, value: Any) -> None:
         self._core_settings.set(key, checks.number(f"{type(self).name}: {key}", value))
 
     def _set_learning_rate(self, value: Any) -> None:
         schedule: Schedule | None = None
-        if isinstance(value, dict):
-            with imports:
+        if not isinstance(value, float | int):
+            with imports:  # most programs need none
                 from .. import schedules
 
-            value = schedules.deserialize(value)
-        if isinstance(value, list | tuple) or (hasattr(value, "ndim") and value.ndim > 0):
-            with imports:
-                from .. import schedules
-
-            value = schedules.FromArray(value)
-        if callable(value):
-            schedule = value
-            try:
-                value = schedule(0)
-            except TypeError as error:
-                found = checks.shown(schedule)
-                raise TypeError(
-                    f"{type(self).name}: learning_rate: found {found}, which cannot be called with "
-                    f"the number of a step: {error}"
-                ) from error
-            value = checks.number(f"{type(self).name}: learning_rate", value)
+            what = f"{type(self).name}: learning_rate"
+            schedule = schedules.schedule_of(what, value)
+            if schedule is not None:
+                value = checks.number(what, schedule(0))
         # A schedule may start from 0, where a number would never learn.
         if schedule is None or value != 0:
             self._set("learning_rate", value)
@@ -287,6 +294,8 @@ class Optimizer(ByHand):
         if key == "iterations":  # as Keras counts: of the weights, not of the batches
             return Steps(self._batches() // (self.pipeline.gradient_accumulation_steps or 1))
         if not key.startswith("_"):
+            if key == "weight_decay" and callable(self.pipeline.weight_decay):
+                return float(self.pipeline.weight_decay(self._batches()))
             for values in (self._values(), vars(self.pipeline)):
                 if key in values:
                     return values[key]
@@ -347,19 +356,12 @@ class Optimizer(ByHand):
         Raises
         ------
         TypeError
-            The learning rate is a function that has no `get_config`.
+            The learning rate or the weight decay is a function that has no `get_config`.
         """
         config = self._config()
-        if self.schedule is not None:
-            with imports:
-                from .. import schedules
-
-            if not hasattr(self.schedule, "get_config"):
-                raise TypeError(
-                    f"learning_rate: found the function {self.schedule!r}, wanted a number or a "
-                    "schedule of densecore.schedules, which can be saved"
-                )
-            config["learning_rate"] = schedules.serialize(self.schedule)  # type: ignore[arg-type]
+        for key in _SCHEDULED:
+            if callable(config.get(key)):
+                config[key] = _described(key, config[key])
         return config
 
     @classmethod
@@ -390,24 +392,26 @@ class Optimizer(ByHand):
         A training that writes files as it goes, `ModelCheckpoint`'s, must not end by it.
         """
         config = self._config()
-        if self.schedule is None:
-            return config
-        with imports:
-            from .. import schedules
+        for key in _SCHEDULED:
+            schedule = config.get(key)
+            if not callable(schedule):
+                continue
+            with imports:
+                from .. import schedules
 
-        try:
-            config["learning_rate"] = self.get_config()["learning_rate"]
-            schedules.deserialize(config["learning_rate"])
-        except (TypeError, ValueError):
-            config["learning_rate"] = self._rate_now()
-            # The rate itself is left out: Python shows equal warnings of one place once, and a
-            # checkpoint of each epoch gives one.
-            warn(
-                f"learning_rate: the file holds the present rate, and not {self.schedule!r}: a "
-                "file cannot hold a function, and a class only after "
-                "densecore.saving.register_keras_serializable()(class); schedules.FromArray holds "
-                "the rates themselves"
-            )
+            try:
+                config[key] = _described(key, schedule)
+                schedules.deserialize(config[key])
+            except (TypeError, ValueError):
+                config[key] = float(getattr(self, key))
+                # The rate itself is left out: Python shows equal warnings of one place once, and a
+                # checkpoint of each epoch gives one.
+                warn(
+                    f"{key}: the file holds the present rate, and not {schedule!r}: a file cannot "
+                    "hold a function, and a class only after "
+                    "densecore.saving.register_keras_serializable()(class); schedules.FromArray "
+                    "holds the rates themselves"
+                )
         return config
 
     # Not `__reduce__`, which skops does not follow: it makes an object by `__new__` and hands it

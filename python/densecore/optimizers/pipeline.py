@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from .._base import checks
+from .._base.lazy import imports
 
 Check = Callable[[str, Any], Any]
 
@@ -14,9 +15,19 @@ class _Field(NamedTuple):
     check: Check  # (name, value) -> the value as it is kept, or an error
 
 
+def _number_or_schedule(name: str, value: Any) -> Any:
+    if isinstance(value, float | int):
+        return checks.number(name, value, least=0)
+    with imports:  # most programs need none
+        from .. import schedules
+
+    schedule = schedules.schedule_of(name, value)
+    return checks.number(name, value, least=0) if schedule is None else schedule
+
+
 _POSITIVE = partial(checks.number, above=0)
 FIELDS: dict[str, _Field] = {
-    "weight_decay": _Field(None, partial(checks.number, least=0)),
+    "weight_decay": _Field(None, _number_or_schedule),
     "clipnorm": _Field(None, _POSITIVE),
     "clipvalue": _Field(None, _POSITIVE),
     "global_clipnorm": _Field(None, _POSITIVE),
@@ -35,8 +46,9 @@ class Pipeline:
 
     Parameters
     ----------
-    weight_decay : float, optional
-        Before each update parameters are multiplied by 1 - learning_rate · weight_decay, ≥ 0.
+    weight_decay : float or callable, optional
+        Before each update parameters are multiplied by 1 - learning_rate · weight_decay, ≥ 0; or a
+        schedule of it, as of the learning rate.
     clipnorm, global_clipnorm : float, optional
         The largest length of the gradient of each parameter array, or of all as one vector, > 0. At
         most one of the three clippings.
@@ -57,7 +69,7 @@ class Pipeline:
         A value is out of its range, now or when it is changed later.
     """
 
-    weight_decay: float | None
+    weight_decay: Any
     clipnorm: float | None
     clipvalue: float | None
     global_clipnorm: float | None

@@ -97,7 +97,7 @@ class AdamW(Adam):
     ----------
     learning_rate, beta_1, beta_2, epsilon, amsgrad, **options
         As for `Adam`.
-    weight_decay : float, default 0.004
+    weight_decay : float or callable, default 0.004
         ≥ 0, see `Pipeline`.
     """
 
@@ -106,7 +106,7 @@ class AdamW(Adam):
     def __init__(
         self,
         learning_rate: Any = 0.001,
-        weight_decay: float = 0.004,
+        weight_decay: Any = 0.004,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,

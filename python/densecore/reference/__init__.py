@@ -21,7 +21,7 @@ Everything works in float32 and in float64 and keeps the dtype it is given. Noth
 tuned for speed: the compiled kernels are tested against this file.
 """
 
-from . import graph, layers
+from . import graph, layers, table_layers
 from ._checks import ALIASES, NETWORK_REDUCTIONS, REDUCTIONS
 from .activations import ACTIVATIONS, Activation, activation_derivatives
 from .losses import LOSSES, Loss
@@ -62,4 +62,5 @@ __all__ = [
     "mse_gradient",
     "numerical_gradient",
     "sgd_update",
+    "table_layers",
 ]

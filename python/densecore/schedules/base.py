@@ -132,7 +132,9 @@ def _rate(schedule: Callable[[Any], Any], step: int) -> float:
         return math.inf
 
 
-def rates(schedule: Callable[[Any], Any], first_step: int, count: int) -> Rates:
+def rates(
+    schedule: Callable[[Any], Any], first_step: int, count: int, below: float | None = None
+) -> Rates:
     """The rates of consecutive steps, checked.
 
     Parameters
@@ -140,12 +142,15 @@ def rates(schedule: Callable[[Any], Any], first_step: int, count: int) -> Rates:
     schedule : callable
         A `LearningRateSchedule`, or any function of the step.
     first_step, count : int
+    below : float, optional
+        What they must be less than.
 
     Returns
     -------
     ndarray (count,) of float64
-        Finite and >= 0; after the first rates NaN for those that are not: the core asks again when
-        it comes to such a step. A schedule that is made for a number of steps may go astray beyond.
+        Finite, >= 0 and less than `below`; after the first rates NaN for those that are not: the
+        core asks again when it comes to such a step. A schedule that is made for a number of steps
+        may go astray beyond.
 
     Raises
     ------
@@ -167,10 +172,11 @@ def rates(schedule: Callable[[Any], Any], first_step: int, count: int) -> Rates:
                 if place == 0:
                     raise
                 break  # the core asks again when it comes to this step
-    bad = ~(np.isfinite(found) & (found >= 0))
+    limit = math.inf if below is None else below
+    bad = ~(np.isfinite(found) & (found >= 0) & (found < limit))
     if bad[:1].any():
+        wanted = "a finite number >= 0" + ("" if below is None else f" and < {below:g}")
         raise ValueError(
-            f"{schedule!r}: found the rate {found[0]} for step {first_step}, wanted a finite "
-            "number >= 0"
+            f"{schedule!r}: found the rate {found[0]} for step {first_step}, wanted {wanted}"
         )
     return np.where(bad, np.nan, found)

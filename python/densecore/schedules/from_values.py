@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .._base import checks
 from .base import SCHEDULES, LearningRateSchedule, Rates
 
 
@@ -87,6 +88,40 @@ class FromFunction(LearningRateSchedule):
 
     def __repr__(self) -> str:
         return f"FromFunction({self.function!r})"
+
+
+def schedule_of(what: str, value: Any) -> Any:
+    """The schedule that an argument describes, or None for what must be a number.
+
+    Parameters
+    ----------
+    what : str
+        The argument, for messages.
+    value : object
+        A schedule or any function of the step, the configuration of a schedule, or an array with a
+        number for each step.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A function that cannot be called with a step or gives no number for it; no configuration of
+        a schedule; an array with other elements than numbers >= 0.
+    """
+    if isinstance(value, dict):
+        value = SCHEDULES.deserialize(value)
+    if isinstance(value, list | tuple) or (hasattr(value, "ndim") and value.ndim > 0):
+        value = FromArray(value)
+    if not callable(value):
+        return None
+    try:
+        first = value(0)
+    except TypeError as error:
+        raise TypeError(
+            f"{what}: found {checks.shown(value)}, which cannot be called with the number of a "
+            f"step: {error}"
+        ) from error
+    checks.number(what, first, least=0)
+    return value
 
 
 class Scaled(LearningRateSchedule):

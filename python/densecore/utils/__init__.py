@@ -28,6 +28,7 @@ from ..saving import deserialize_keras_object, serialize_keras_object
 from . import np_utils
 from .arrays import normalize, to_categorical
 from .dataset import PyDataset
+from .from_data import initialize_from_data
 from .progbar import Progbar
 from .sequences import pad_sequences
 from .timeseries import timeseries_dataset_from_array
@@ -48,6 +49,7 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "initialize_from_data",
     "is_interactive_logging_enabled",
     "is_keras_tensor",
     "normalize",
