@@ -58,9 +58,9 @@ PYTHON_ORDER = [
     {"models"},
     {"converters", "ensembles", "roofline", "saving"},
     {"utils"},
-    {"backend", "preprocessing"},
+    {"backend", "mixed_precision", "preprocessing"},
     {"__init__"},
-    {"sklearn", "tabular"},
+    {"sklearn", "tabular", "wrappers"},
     {"cli"},
     {"__main__"},
 ]

@@ -156,6 +156,18 @@ def test_out_may_not_overlap_the_input() -> None:
     model.predict_on_batch(memory[:5], out=memory[5:])
 
 
+def test_out_may_not_be_the_model_itself() -> None:
+    """Later rows would be computed with weights that the first ones have written over."""
+    model = dc.Sequential([dc.Input(3), dc.Dense(4, "relu"), dc.Dense(3)], seed=0)
+    before = model.parameters.copy()
+    out = model.parameters[:24].reshape(8, 3)
+    calls = (model.predict_on_batch, model.forward)
+    for call in (*calls, lambda x, out: model.make_predictor(x, out)):
+        with pytest.raises(ValueError, match="out: found memory that overlaps the model's param"):
+            call(X[:, :3].copy(), out=out)
+    np.testing.assert_array_equal(model.parameters, before)
+
+
 def test_parameters_and_gradients_are_views() -> None:
     model = make()
     assert model.parameters.shape == (5 * 4 + 4 + 4 * 3 + 3,)

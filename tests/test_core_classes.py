@@ -88,7 +88,6 @@ def objects() -> dict[str, Any]:
         "tape": model.make_tape(),
         "step": model.make_train_step(x, y),
         "predictor": model.make_predictor(x),
-        "part": dc._core.PartNetworkF32(network, [0, 6], 0, 6, [6.0]),
         "running_metrics": network.running_metrics(),
         "reservation": network.reserved(),
         "rows done": dc._core.RowsDone(),

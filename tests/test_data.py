@@ -433,7 +433,13 @@ def test_class_numbers_of_every_type(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("bad", "said"),
-    [(-1, "-1"), (3, "3"), (2**40, "1099511627776"), (-(2**63), "-9223372036854775808")],
+    [
+        (-1, "-1"),
+        (3, "3"),
+        (2**32 + 1, "4294967297"),  # its lower half is a class
+        (2**40, "1099511627776"),
+        (-(2**63), "-9223372036854775808"),
+    ],
 )
 def test_calls_that_convert_say_the_same_as_those_that_do_not(bad: int, said: str) -> None:
     model, labels = make(), LABELS.astype(np.int64)

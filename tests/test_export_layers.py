@@ -101,9 +101,10 @@ def assert_near(found: np.ndarray, wanted: np.ndarray, tolerance: float, what: A
 #: members, bins and parametric activations (test_table_layers.py, test_one_hot.py).
 NOT_IN_NETWORKS = {
     "AdditiveAttention", "Attention", "BatchEnsembleDense", "CategoryEncoding", "Discretization",
-    "EnsembleDense", "Hashing", "InputLayer", "IntegerLookup", "Lambda", "Masking",
-    "MultiHeadAttention", "Noise", "OneHotDense", "ParametricActivation",
-    "PiecewiseLinearEmbedding", "RowSum", "Spread", "StringLookup", "TextVectorization",
+    "EinsumDense", "EnsembleDense", "GroupQueryAttention", "Hashing", "InputLayer",
+    "IntegerLookup", "Lambda", "Masking", "MultiHeadAttention", "Noise", "OneHotDense",
+    "ParametricActivation", "PiecewiseLinearEmbedding", "RowSum", "Spread", "StringLookup",
+    "TextVectorization",
 }  # fmt: skip
 
 

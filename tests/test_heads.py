@@ -238,7 +238,10 @@ def test_running_metrics_of_another_compilation_is_refused() -> None:
         ({"los": "mse"}, "heads: found an unknown entry 'los'; known: loss, reduction"),
         ({"weight": float("nan")}, "heads: weight: found nan, wanted a finite number"),
         ({"loss": "nothing"}, "unknown loss 'nothing'"),
-        ({"from_logits": True}, "from_logits: found the last activation 'softmax', wanted linear"),
+        (
+            {"loss": "mean_squared_error", "from_logits": True},
+            "from_logits: the loss 'mean_squared_error' has no",
+        ),
         ({"reduction": "max"}, "unknown reduction 'max'"),
     ],
 )

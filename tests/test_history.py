@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -455,6 +456,17 @@ def test_a_long_epoch_shows_how_far_it_is(
     assert threading.active_count() == threads
     models[1].fit(x, x, batch_size, epochs=2, verbose=0)
     assert models[0].parameters.tobytes() == models[1].parameters.tobytes()
+
+
+def test_no_part_of_an_epoch_is_shown_behind_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was "Epoch 3/2 - 100% of the epoch" as long as another callback took its time."""
+    monkeypatch.setattr(EpochProgress, "within", 0.01)
+    stream = Terminal()
+    monkeypatch.setattr("sys.stdout", stream)
+    slow = LambdaCallback(on_train_end=lambda logs: time.sleep(0.1))
+    x = np.ones((64, 8), np.float32)
+    compiled(8, 4, 8).fit(x, x, epochs=2, callbacks=[slow], verbose=1)
+    assert "of the epoch" not in stream.getvalue()
 
 
 def test_a_log_shows_whole_epochs_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,6 @@ def test_names_are_where_keras_has_them(module: str, names: str) -> None:
         ("layers", "Conv2D", "without neighbourhood; Flatten"),
         ("layers", "MaxPooling2D", "without neighbourhood"),
         ("layers", "LSTM", "without order"),
-        ("layers", "GroupQueryAttention", "is MultiHeadAttention"),
         ("initializers", "STFT", "GlorotNormal"),
         ("utils", "get_file", "prepare the data"),
         ("", "applications", "no trained models"),

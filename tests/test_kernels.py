@@ -488,6 +488,21 @@ def test_optimizer_keeps_no_subnormal_state(
             assert_close(state, expected, 50 * eps(dtype), "state")
 
 
+def test_all_inside(kernels: Any, dtype: str, guarded: Any) -> None:
+    for n in (1, 2, 7, 16, 63, 64, 65, 131):
+        x = guarded.empty((n,), dtype)
+        x[:] = np.random.default_rng(n).uniform(1, 2, n)
+        for low, high in ((1, 2), (1, np.finfo(dtype).max), (-np.finfo(dtype).max, 2)):
+            assert kernels.all_inside(x, low, high)
+            for i in range(n):
+                kept = x[i]
+                below = low - 1 if low == 1 else -np.inf
+                for bad in (below, high + 1 if high == 2 else np.inf, np.nan, np.inf, -np.inf):
+                    x[i] = bad
+                    assert not kernels.all_inside(x, low, high), (n, i, bad)
+                x[i] = kept
+
+
 @pytest.mark.skipif(not {"avx2", "avx512"} <= set(LEVELS), reason="needs both levels")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_avx2_and_avx512_give_the_same_bits(dtype: str) -> None:

@@ -38,6 +38,7 @@ def kinds() -> list[type[layers.Layer]]:
     every -= {layers.Layer, layers.Lambda}  # a function is in no configuration
     every -= {layers.GlobalAveragePooling1D, layers.GlobalMaxPooling1D, layers.SpatialDropout1D}
     every -= {layers.Attention, layers.AdditiveAttention, layers.MultiHeadAttention, layers.Masking}
+    every -= {layers.GroupQueryAttention, layers.EinsumDense}
     every -= set(preprocessing.Preprocessing.__subclasses__())  # they are in no model
     every -= {layers.StringLookup, layers.IntegerLookup}
     return sorted(every, key=lambda kind: kind.__name__)
@@ -76,6 +77,7 @@ def test_attributes_of_a_layer_do_not_change(kind: type[layers.Layer]) -> None:
     [
         layers.Attention, layers.AdditiveAttention, layers.Masking,
         lambda: layers.MultiHeadAttention(1, 2), lambda: layers.PReLU(shared_axes=[1]),
+        lambda: layers.GroupQueryAttention(2, 2, 1), lambda: layers.EinsumDense("abc,cd->abd", 2),
     ],
 )  # fmt: skip
 def test_nor_do_those_of_layers_of_rows_of_several_dimensions(make: Any) -> None:
@@ -170,3 +172,22 @@ def test_shapes_of_outputs() -> None:
         shape(())
     with pytest.raises(ValueError, match="wanted"):
         layers.RepeatVector(2).compute_output_shape((None, 4, 2))
+
+
+def test_a_penalty_of_outputs_does_not_change() -> None:
+    """Set as a text it trained without, and the model could not be saved any more."""
+
+    class Mine(dc.Dense):
+        def __init__(self) -> None:
+            super().__init__(4)
+            self.activity_regularizer = "l1"
+
+    layer = Mine()
+    assert isinstance(layer.activity_regularizer, regularizers.L1)
+    layer.activity_regularizer = None
+    model = dc.Sequential([dc.Input(4), layer], seed=0)
+    with pytest.raises(
+        AttributeError, match="activity_regularizer: found 'l1' for a layer that is"
+    ):
+        layer.activity_regularizer = "l1"
+    assert model.get_config()

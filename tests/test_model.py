@@ -451,6 +451,11 @@ def test_evaluate_has_keras_shapes() -> None:
         ({"class_weight": {0: -1, 1: 1, 2: 1}}, "class_weight: found -1 for class 0, wanted a fin"),
         ({"class_weight": {0: 1, 1: np.nan, 2: 1}}, "class_weight: found nan for class 1"),
         ({"class_weight": {0: 1, 1: "a", 2: 1}}, "class_weight: found 'a' for class 1"),
+        ({"class_weight": {0: 1, 1: "2", 2: 1}}, "class_weight: found '2' for class 1"),
+        ({"class_weight": {0: 10**400}}, "class_weight: found 1000"),
+        ({"class_weight": {"1": 2}}, "class_weight: found the class '1', wanted class numbers"),
+        ({"class_weight": {0.5: 2}}, "class_weight: found the class 0.5"),
+        ({"class_weight": {-1: 2}}, "class_weight: found the class -1"),
         ({"verbose": "loud"}, "verbose"),
     ],
 )
@@ -534,7 +539,7 @@ class TestHotCalls:
         model = dc.Sequential([dc.Input(2), dc.Dense(1)])
         model.compile("sgd", "mse")
         x, y = np.ones((3, 2), np.float32), np.ones((3, 1), np.float32)
-        with pytest.raises(TypeError, match=r"missing.*'y'"):
+        with pytest.raises(ValueError, match="y: found None, wanted the targets"):
             model.train_on_batch(x)
         with pytest.raises(TypeError, match=r"unexpected.*'z'"):
             model.train_on_batch(x, y, z=1)
@@ -559,3 +564,26 @@ def test_data_that_are_refused_do_not_build_the_model() -> None:
         assert not model.built
     model.fit(x[:, :2], y, verbose=0)
     assert model.input_shape == (None, 2)
+
+
+def test_weights_may_be_views_of_each_other() -> None:
+    """The second layer got the first one's weights after these had been written over."""
+    model = dc.Sequential([dc.Input(3), dc.Dense(3), dc.Dense(3)], seed=0)
+    first, _, second, _ = kernels = model.get_weights()
+    views = model.weights
+    model.set_weights([views[2], views[3], views[0], views[1]])
+    np.testing.assert_array_equal(model.get_weights()[0], second)
+    np.testing.assert_array_equal(model.get_weights()[2], first)
+    model.set_weights([views[0].T, *kernels[1:]])
+    np.testing.assert_array_equal(model.get_weights()[0], second.T)
+
+
+def test_weights_beyond_float32_are_refused() -> None:
+    """They became infinite, and NumPy alone warned of it."""
+    model = dc.Sequential([dc.Input(3), dc.Dense(1)], seed=0)
+    before = model.parameters.copy()
+    with pytest.raises(ValueError, match=r"weights\[1\]: found 1e\+300, which overflows float32"):
+        model.set_weights([np.zeros((3, 1)), [1e300]])
+    with pytest.raises(ValueError, match=r"parameters: found 1e\+300, which overflows float32"):
+        model.parameters = np.full(4, 1e300)
+    np.testing.assert_array_equal(model.parameters, before)

@@ -1,5 +1,6 @@
 """What a model was compiled with is what it trains with, and what its files say."""
 
+import contextlib
 import math
 import threading
 from typing import Any
@@ -154,3 +155,43 @@ def test_limits_are_checked_before_memory_is_taken() -> None:
     early = callbacks.EarlyStopping("loss", patience=1, min_delta=1e9)
     assert len(made.fit(X, Y, epochs=2**62, callbacks=early, verbose=0).epoch) == 2
     assert math.isfinite(float(np.sum(made.parameters)))
+
+
+@pytest.mark.parametrize(
+    "hook", ["on_train_begin", "on_epoch_begin", "on_epoch_end", "on_batch_end"]
+)
+@pytest.mark.parametrize("name", ["compile", "add", "pop"])
+def test_a_fit_keeps_what_it_trains(name: str, hook: str) -> None:
+    """It went on with the old settings or layers, or reported one metric under another's name."""
+    made, still = model(), model()
+    calls = {
+        "compile": lambda: made.compile("sgd", "mse", ["mse"]),
+        "add": lambda: made.add(dc.Dense(1)),
+        "pop": made.pop,
+    }
+
+    def change(*_: Any) -> None:
+        with pytest.raises(RuntimeError, match=f"{name}: found a call during the model's own fit"):
+            calls[name]()
+
+    callback = callbacks.LambdaCallback(**{hook: change})  # type: ignore[arg-type]
+    history = made.fit(X, Y, 20, 3, callbacks=callback, verbose=0)
+    assert history.history == still.fit(X, Y, 20, 3, verbose=0).history
+    np.testing.assert_array_equal(made.parameters, still.parameters)
+    calls[name]()  # afterwards it may
+
+
+def test_a_model_may_change_when_its_fit_has_ended() -> None:
+    made = model()
+
+    def stop(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    for callback in (
+        callbacks.LambdaCallback(on_train_end=lambda logs: made.compile("sgd", "mse")),
+        callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: made.fit(X, Y, verbose=0)),
+        callbacks.LambdaCallback(on_epoch_end=stop),
+    ):
+        with contextlib.suppress(ZeroDivisionError):
+            made.fit(X, Y, callbacks=callback, verbose=0)
+        made.compile("sgd", "mse")

@@ -228,3 +228,41 @@ def test_keras_arguments_in_a_loss_whose_gradient_is_derived() -> None:
             losses.append(model.loss_and_gradients(x, y))
         model.parameters[place] = before
         assert found[place] == pytest.approx((losses[0] - losses[1]) / 2e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_out_may_not_overlap_what_is_read(shift: int) -> None:
+    """A kernel reads numbers that it has written already; the same array is another matter."""
+    memory = RNG.normal(size=64)
+    square, later = memory[:16].reshape(4, 4), memory[shift : shift + 16].reshape(4, 4)
+    w, x = RNG.normal(size=(4, 4)), RNG.normal(size=(4, 4))
+    calls = {
+        "x": lambda: ops.dense(square, w, None, "relu", out=later),
+        "W": lambda: ops.dense(x, square, out=later),
+        "b": lambda: ops.dense(x, w, memory[3:7], out=later),
+    }
+    calls["x "] = lambda: ops.matvec(w, memory[:4], out=memory[shift : shift + 4])
+    calls["W "] = lambda: ops.matvec(square, x[0], out=memory[shift : shift + 4])
+    if shift:
+        calls["z"] = lambda: ops.activation("softmax", square, out=later)
+        calls["z "] = lambda: ops.activation_gradient("tanh", square, x, x, out=later)
+        calls["a"] = lambda: ops.activation_gradient("tanh", x, square, x, out=later)
+        calls["grad"] = lambda: ops.activation_gradient("tanh", x, x, square, out=later)
+    before = memory.copy()
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=f"out: found memory that overlaps {name.strip()},"):
+            call()
+    np.testing.assert_array_equal(memory, before)
+    ops.dense(memory[32:48].reshape(4, 4), w, out=memory[48:].reshape(4, 4))  # beside each other
+
+
+@pytest.mark.parametrize("name", dc.activations.names())
+def test_out_may_be_an_argument_of_an_activation(name: str) -> None:
+    expected = ops.activation(name, Z)
+    z = Z.copy()
+    np.testing.assert_array_equal(ops.activation(name, z, out=z), expected)
+    gradient = ops.activation_gradient(name, Z, expected, G)
+    for place in range(3):
+        arrays = [Z.copy(), expected.copy(), G.copy()]
+        found = ops.activation_gradient(name, *arrays, out=arrays[place])
+        np.testing.assert_array_equal(found, gradient)

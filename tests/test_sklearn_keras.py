@@ -353,3 +353,38 @@ def test_strings_and_numbers_are_not_mixed() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert small().fit(X, ["1", "01"] * 60).classes_.tolist() == ["01", "1"]
+
+
+def build_for_wrapper(X: Any, y: Any, units: int = 8) -> Any:
+    model = dc.Sequential([dc.Input((X.shape[1],)), dc.Dense(units, "relu"), dc.Dense(y.shape[1])])
+    model.compile(dc.optimizers.Adam(0.02), "mse", ["mae"])
+    return model
+
+
+def test_keras_s_own_wrappers() -> None:
+    from densecore import wrappers
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(90, 3))
+    labels = np.array(["a", "b", "c"])[x.argmax(1)]
+    kind = wrappers.SKLearnClassifier(
+        build_for_wrapper, model_kwargs={"units": 5}, fit_kwargs={"epochs": 40}
+    )
+    fitted = clone(kind).fit(x, labels)
+    assert fitted.score(x, labels) > 0.8
+    assert fitted.predict_proba(x).shape == (90, 3)
+    assert fitted.model_.layers[0].units == 5
+    assert len(fitted.history_["mae"]) == 40
+    assert len(fitted.partial_fit(x, labels, epochs=1).history_["mae"]) == 1
+    with pytest.raises(ValueError, match="found the class d"):
+        fitted.partial_fit(x, np.full(90, "d"))
+    given = build_for_wrapper(x, x[:, :1])
+    before = given.get_weights()
+    values = wrappers.SKLearnRegressor(given, fit_kwargs={"epochs": 30}).fit(x, x[:, 0])
+    assert values.predict(x).shape == (90,)
+    assert values.score(x, x[:, 0]) > 0.5
+    assert all((a == b).all() for a, b in zip(before, given.get_weights(), strict=True))
+    made = wrappers.SKLearnTransformer(build_for_wrapper).fit(x, x[:, :2]).transform(x)
+    assert made.shape == (90, 2)
+    with pytest.raises(TypeError, match="SKLearnRegressor: model: found str"):
+        wrappers.SKLearnRegressor("model").fit(x, x[:, 0])

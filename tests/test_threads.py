@@ -77,6 +77,32 @@ def test_bits_do_not_depend_on_the_number_of_threads(
         assert trained(*network, dtype, optimizer) == expected, threads
 
 
+@pytest.mark.parametrize("batch", [511, 700, 1025])
+@pytest.mark.parametrize("hidden", [[], [23, 90]])
+def test_outputs_that_are_watched_change_no_bits(hidden: list[int], batch: int, dtype: str) -> None:
+    # Without metrics the blocks of a batch take each other's place in memory.
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(2 * batch + 77, 9)).astype(dtype)
+    y = rng.normal(size=(len(x), 301)).astype(dtype)
+    found = []
+    for metrics in ([], ["mae"]):
+        for threads in (1, 2, 3):
+            dc.set_num_threads(threads)
+            model = dc.Sequential(
+                [dc.Input(9), *(dc.Dense(n, "gelu") for n in hidden), dc.Dense(301)],
+                dtype=dtype,
+                seed=3,
+            )
+            model.compile("adam", "mse", metrics)
+            history = model.fit(x, y, batch, epochs=2, verbose=0).history
+            found.append((history["loss"], model.parameters.tobytes()))
+            if metrics:  # of outputs before each step: the second epoch's is near the last one
+                assert history["mae"][1] == pytest.approx(
+                    model.evaluate(x, y, verbose=0)[1], rel=0.02
+                )
+    assert all(one == found[0] for one in found)
+
+
 @pytest.mark.parametrize("units", [40, 400])
 def test_layers_of_rows_have_the_same_bits_for_any_number_of_threads(units: int) -> None:
     rng = np.random.default_rng(0)

@@ -304,8 +304,8 @@ def files(trial: Trial) -> Iterator[str]:
         np.save(trial.folder / f"y{number:03}.npy", case.y[begin:end])
         if case.weight is not None:
             np.save(trial.folder / f"w{number:03}.npy", case.weight[begin:end])
-    weight = None if case.weight is None else str(trial.folder / "w*.npy")
-    shards = dc.data.Shards(str(trial.folder / "x*.npy"), str(trial.folder / "y*.npy"),
+    weight = None if case.weight is None else str(trial.folder / "w???.npy")
+    shards = dc.data.Shards(str(trial.folder / "x???.npy"), str(trial.folder / "y???.npy"),
                             weight=weight, window=int(trial.rng.choice([100, 10_000])))  # fmt: skip
     for name in ("validation_split", "steps_per_epoch"):
         trial.how.pop(name, None)

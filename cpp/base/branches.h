@@ -2,7 +2,7 @@
 // mathematics: which of them are added when.
 #pragma once
 
-#include <vector>
+#include <array>
 
 #include "base/view.h"
 
@@ -20,11 +20,26 @@ struct Branch {
   }
 };
 
+// The branches so far that wait for their right halves: of each size at most one, and before it one
+// of each size, from the first leaf's number to a larger branch's begin.
+class WaitingBranches {
+ public:
+  bool empty() const { return count_ == 0; }
+  std::size_t size() const { return count_; }
+  const Branch& back() const { return branches_[count_ - 1]; }
+  void push_back(const Branch& branch) { branches_[count_++] = branch; }
+  void pop_back() { --count_; }
+
+ private:
+  std::array<Branch, 2 * 64> branches_;
+  std::size_t count_ = 0;
+};
+
 // Adds up leaves [first, first + count) as far as they are whole branches, what is left from right
 // to left: add(i, j) adds number j to number i, both counted from `first`. Number 0 is the result.
 template <class Add>
 void add_leaves(index_t first, index_t count, Add add) {
-  std::vector<Branch> waiting;
+  WaitingBranches waiting;
   for (index_t i = 0; i < count; ++i) {
     Branch branch{first + i, 1};
     while (!waiting.empty()) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <limits>
+#include <type_traits>
 
 #include "base/thread_pool.h"
 
@@ -41,16 +43,24 @@ class Executor {
 
   // task(number, scratch) for 0 .. tasks-1, in any order, together `work` multiply-adds; `scratch`
   // is the running thread's own. Small work runs in the caller: waking a thread costs more than it
-  // saves.
+  // saves. A task may take the thread's number besides, which is below `most_threads`.
   template <class Task>
-  void run(int tasks, double work, Task&& task) {
+  void run(int tasks, double work, Task&& each,
+           int most_threads = std::numeric_limits<int>::max()) {
+    const auto task = [&](int i, void* scratch, int thread) {
+      if constexpr (std::is_invocable_v<Task, int, void*, int>)
+        each(i, scratch, thread);
+      else
+        each(i, scratch);
+    };
+    const int most = std::min(tasks, most_threads);
     const int threads = work < parallel_work
                             ? 1
-                            : static_cast<int>(std::min<double>(tasks, 2 * work / parallel_work));
+                            : static_cast<int>(std::min<double>(most, 2 * work / parallel_work));
     const double share = work / tasks;
     if (threads == 1 || tasks == 1) {
       for (int i = 0; i < tasks; ++i) {
-        task(i, scratch_);
+        task(i, scratch_, 0);
         if (asked_to_stop(share)) throw Interrupted{};
       }
       return;
@@ -60,7 +70,7 @@ class Executor {
         tasks, threads,
         [&](int i, int thread) {
           if (stop.load(std::memory_order_relaxed)) return;
-          task(i, thread == 0 ? scratch_ : thread_scratch());
+          task(i, thread == 0 ? scratch_ : thread_scratch(), thread);
           if (thread == 0 && asked_to_stop(share)) stop.store(true, std::memory_order_relaxed);
         },
         work < waking_work);

@@ -138,6 +138,13 @@ void refuse_overlap(const char* name, MatrixView<T> out, const char* other_name,
                  static_cast<std::size_t>(other.rows * other.stride) * sizeof(U));
 }
 
+// The same, for an `out` of the caller's and a network's parameters, of which the caller has views.
+template <class T>
+void refuse_parameters(MatrixView<T> out, const AlignedBuffer<T>& parameters) {
+  refuse_overlap("out", out.data, static_cast<std::size_t>(out.rows * out.stride) * sizeof(T),
+                 "the model's parameters", parameters.data(), parameters.size() * sizeof(T));
+}
+
 // A NumPy view of the library's own memory, which it keeps alive.
 template <class T>
 py::array view_of(const std::shared_ptr<AlignedBuffer<T>>& buffer, index_t offset,

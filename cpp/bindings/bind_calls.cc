@@ -30,13 +30,6 @@ constexpr MemberRow step_rows[] = {
     method("run(steps)", DENSECORE_MEMBERS(BoundStep, run_steps),
            "Make a number of steps, and return the loss before the last one."),
 };
-constexpr MemberRow part_rows[] = {
-    method("gradient(x, y)", DENSECORE_MEMBERS(BoundPart, gradient),
-           "Leave the part's gradient and loss in the network's `reduced`."),
-    method("update()", DENSECORE_MEMBERS(BoundPart, update),
-           "With those of all parts there: the loss before the update; None for no "
-           "update."),
-};
 
 }  // namespace
 
@@ -53,13 +46,6 @@ void register_bound(const py::handle& module, const std::string& dtype) {
   add_rows(core_class<BoundStep<T>>(module, "StepNetwork" + dtype,
                                     "A training step that is bound to its arrays.", &step),
            table_of_rows<step_rows>());
-  static constexpr MemberRow part =
-      constructor<BoundPart<T>, const py::object&, std::vector<index_t>, index_t, index_t,
-                  std::vector<double>>("PartNetwork(network, cuts, leaf, rows, weights)");
-  add_rows(
-      core_class<BoundPart<T>>(module, "PartNetwork" + dtype,
-                               "Steps on a part of batches that several processes share.", &part),
-      table_of_rows<part_rows>());
   static constexpr MemberRow prediction =
       constructor<BoundPrediction<T>, const py::object&, const py::object&, const py::object&>(
           "PredictionNetwork(network, x, out)");

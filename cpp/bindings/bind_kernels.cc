@@ -73,6 +73,12 @@ class Kernels : public TypedObject<T> {
                       output_vector<T>("out", out, from.cols));
   }
 
+  bool all_inside(const py::object& x, double low, double high) const {
+    const index_t size = checked<T>("x", x, {any}).size();
+    return table_.elementwise.all_inside(size, input_vector<T>("x", x, size), static_cast<T>(low),
+                                         static_cast<T>(high));
+  }
+
   void add(const py::object& in, const py::object& out) const {
     const index_t size = checked<T>("in", in, {any}).size();
     table_.add(size, input_vector<T>("in", in, size), output_vector<T>("out", out, size));
@@ -286,6 +292,8 @@ constexpr MemberRow kernel_rows[] = {
     method("column_sum(in: object, out: object, accumulate: bool = False)",
            DENSECORE_MEMBERS(Kernels, column_sum),
            "out (columns,) = the sums of the columns, or plus them."),
+    method("all_inside(x: object, low: float, high: float)", DENSECORE_MEMBERS(Kernels, all_inside),
+           "Whether all elements are low .. high; a NaN is not."),
     method("add(in: object, out: object)", DENSECORE_MEMBERS(Kernels, add), "out += in."),
     method("functions()", DENSECORE_MEMBERS(Kernels, functions),
            "Names of the mathematical functions."),

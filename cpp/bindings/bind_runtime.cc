@@ -88,6 +88,14 @@ void check_weights_of(const py::object& weights) {
   if (!py::isinstance<py::array>(weights)) wrong_type("sample_weight", weights, "a numpy.ndarray");
   visit_dtype(weights, [&](auto zero) { input_weights<decltype(zero)>(weights, any); });
 }
+bool are_finite(const py::object& array) {
+  if (!py::isinstance<py::array>(array)) wrong_type("array", array, "a numpy.ndarray");
+  return visit_dtype(array, [&](auto zero) {
+    using T = decltype(zero);
+    const py::array numbers = checked<T>("array", array.attr("reshape")(-1), {any});
+    return all_finite(static_cast<const T*>(numbers.data()), numbers.size());
+  });
+}
 py::array order_of_rows(index_t n, std::uint64_t seed, std::uint64_t epoch) {
   if (n < 0) throw std::invalid_argument("n: found " + std::to_string(n) + ", wanted >= 0");
   Random random(seed, Stream::shuffle, epoch);
@@ -124,6 +132,9 @@ constexpr MemberRow runtime_functions[] = {
     function<&check_weights_of>(
         "check_weights(weights)",
         "Raise ValueError unless the weights (rows,), float32 or float64, are finite and >= 0."),
+    function<&are_finite>("all_finite(array)",
+                          "Whether a contiguous array of float32 or float64 has neither a NaN nor "
+                          "an infinity."),
     function<&philox_words>("philox(key, counter)",
                             "A block of the random generator Philox4x64-10."),
     function<&normal_quantile>("normal_quantile(p)",

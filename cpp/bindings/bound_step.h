@@ -58,40 +58,6 @@ class BoundStep : public TypedObject<T> {
   ArraySnapshot x_, y_, weight_;
 };
 
-// Steps on this process's part of batches that are all cut alike, of a network whose step is one
-// sum over the processes.
-template <class T>
-class BoundPart : public TypedObject<T> {
- public:
-  BoundPart(py::object network, std::vector<index_t> cuts, index_t leaf, index_t rows,
-            std::vector<double> weights)
-      : owner_(std::move(network)),
-        network_(object_of<PyNetwork<T>>("network", owner_)),
-        part_{{rows, std::move(weights)}, std::move(cuts), leaf} {
-    if (part_.cuts.size() < 2 || part_.batch.weights.size() != 1)
-      throw std::invalid_argument("cuts, weights: found too few, wanted two or more and one");
-  }
-
-  void gradient(const py::object& x, const py::object& y) {
-    network_.gradient_of(x, y, py::none(), part_, py::none());
-  }
-  // With the gradient of all parts: the loss before the update, or None when the slots behind the
-  // gradient say that a process has raised, or wants something else.
-  py::object update() {
-    const Network<T>& network = network_.network();
-    const T* const slots = network.gradients()->data() + network.parameter_count();
-    if (slots[2] > 0 || slots[3] > 0) return py::none();
-    const std::vector<double> sums(1, static_cast<double>(slots[1]));
-    const double penalty = network_.update_by(part_.batch, 0);
-    return py::float_(network_.mean_loss(sums, part_.batch.rows, part_.batch.weights, penalty));
-  }
-
- private:
-  py::object owner_;
-  PyNetwork<T>& network_;
-  BatchPart<T> part_;
-};
-
 template <class T>
 class BoundPrediction : public TypedObject<T> {
  public:
@@ -119,6 +85,7 @@ class BoundPrediction : public TypedObject<T> {
     const auto in = input_matrix<T>("x", x_.array(), any, network_.inputs());
     const auto out = output_matrix<T>("out", out_.array(), in.rows, network_.outputs());
     refuse_overlap("out", out, "x", in);
+    refuse_parameters(out, *network_.network().parameters());
     in_view_ = in;
     out_view_ = out;
     x_.look();

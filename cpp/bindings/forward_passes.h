@@ -66,7 +66,10 @@ class OpenPasses {
     const auto x_view = input_matrix<T>("x", x, any, network_->inputs());
     const py::object result = output(out, x_view.rows, network_->outputs());
     const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->outputs());
-    if (!out.is_none()) refuse_overlap("out", out_view, "x", x_view);
+    if (!out.is_none()) {
+      refuse_overlap("out", out_view, "x", x_view);
+      refuse_parameters(out_view, *network_->parameters());
+    }
     const InUse in_use(mark_);
     OpenPass& pass = on == nullptr ? own_ : on->pass;
     pass.x = py::none();

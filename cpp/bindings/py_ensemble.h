@@ -175,6 +175,7 @@ class PyEnsemble : public TypedObject<T> {
     py::array to = checked<T>("out", result, {size, rows, outputs}, true);
     const MatrixView<T> view(static_cast<T*>(to.mutable_data()), size * rows, outputs);
     refuse_overlap("out", view, "x", MatrixView<const T>(from, (each ? size : 1) * rows, inputs));
+    if (!out.is_none()) refuse_parameters(view, *ensemble_->parameters());
     run([&](Interrupt* interrupt) { ensemble_->predict(interrupt, views, view); });
     return result;
   }

@@ -21,6 +21,7 @@
 #include "bindings/settings.h"
 #include "bindings/shared_steps.h"
 #include "bindings/specs.h"
+#include "bindings/usual_step.h"
 #include "network/whole_buffers.h"
 #include "training/predict_rows.h"
 #include "training/trainer.h"
@@ -39,9 +40,11 @@ class PyNetwork : public TypedObject<T>,
                   public OpenPasses<T>,
                   public NetworkDerivatives<T, PyNetwork<T>>,
                   public LoopSteps<T, PyNetwork<T>>,
-                  public SharedSteps<T, PyNetwork<T>> {
+                  public SharedSteps<T, PyNetwork<T>>,
+                  public UsualSteps<T, PyNetwork<T>> {
   friend class LoopSteps<T, PyNetwork<T>>;
   friend class SharedSteps<T, PyNetwork<T>>;
+  friend class UsualSteps<T, PyNetwork<T>>;
   using Base = OpenPasses<T>;
   using Base::discard_pass, Base::discard_passes, Base::mark_, Base::network_, Base::output,
       Base::run;
@@ -205,7 +208,10 @@ class PyNetwork : public TypedObject<T>,
     const auto x_view = input_matrix<T>("x", x, any, network_->inputs());
     const py::object result = output(out, x_view.rows, network_->outputs());
     const auto out_view = output_matrix<T>("out", result, x_view.rows, network_->outputs());
-    if (!out.is_none()) refuse_overlap("out", out_view, "x", x_view);
+    if (!out.is_none()) {
+      refuse_overlap("out", out_view, "x", x_view);
+      refuse_parameters(out_view, *network_->parameters());
+    }
     const InUse in_use(mark_);
     discard_pass();
     run(network_->forward_work(x_view.rows),

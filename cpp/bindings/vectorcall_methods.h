@@ -63,8 +63,6 @@ struct HotCalls {
   static PyObject* or_by_model(PyObject* self, const char* name, PyObject* const* given,
                                Py_ssize_t positional, PyObject* keywords, Body&& body) {
     return guarded([&]() -> PyObject* {
-      if (names_comm(keywords) && has_model(self))  // an exception would cost a small step's time
-        return call_model(self, name, given, positional, keywords);
       try {
         return body();
       } catch (const py::type_error&) {
@@ -80,6 +78,22 @@ struct HotCalls {
     const py::object method = self_of<N>(self).by_model.attr(name);
     return PyObject_Vectorcall(method.ptr(), given, static_cast<std::size_t>(positional), keywords);
   }
+  // A step on rows that several processes share.
+  static PyObject* train_with_ranks(PyObject* self, PyObject* const* given, Py_ssize_t positional,
+                                    PyObject* keywords) {
+    return guarded([&]() -> PyObject* {
+      if (positional == 2 && PyTuple_GET_SIZE(keywords) == 1) {
+        py::object loss = self_of<N>(self).usual_step(borrowed(given[0]), borrowed(given[1]), false,
+                                                      borrowed(given[2]), false);
+        if (!loss.is_none()) return loss.release().ptr();
+      }
+      if (!has_model(self))
+        throw std::runtime_error(
+            "train_on_batch: found a model that nothing refers to any more, wanted one that a "
+            "variable holds: the parameters would be lost with it");
+      return call_model(self, "train_on_batch", given, positional, keywords);
+    });
+  }
   // Whether `comm` is the last argument that is given by name, or the only one.
   static bool names_comm(PyObject* keywords) {
     if (keywords == nullptr || PyTuple_GET_SIZE(keywords) == 0) return false;
@@ -88,6 +102,7 @@ struct HotCalls {
   }
   static PyObject* train_on_batch(PyObject* self, PyObject* const* given, Py_ssize_t positional,
                                   PyObject* keywords) {
+    if (names_comm(keywords)) return train_with_ranks(self, given, positional, keywords);
     return or_by_model(self, "train_on_batch", given, positional, keywords, [&] {
       const auto [x, y, weight] =
           arguments("train_on_batch", {"x", "y", "sample_weight"}, 2, given, positional, keywords);

@@ -212,7 +212,7 @@ struct SoftmaxActivation {
       alignas(64) T divisor[V::width];
       for (index_t i = 0; i < layout.height; ++i) divisor[i] = static_cast<T>(sum[i]);
       layout.each([&](auto cell) { cell.store(cell.load(out) / cell.of_row(divisor), out); });
-      layout.out(out, a + first * lda, lda);
+      layout.out(out, a + first * lda, lda, false);
     });
   }
 
@@ -259,7 +259,7 @@ struct LogSoftmaxActivation {
       layout.each([&](auto cell) {
         cell.store((cell.load(in) - cell.of_row(largest)) - cell.of_row(log_sum), out);
       });
-      layout.out(out, a + first * lda, lda);
+      layout.out(out, a + first * lda, lda, false);
     });
   }
 

@@ -102,7 +102,7 @@ constexpr densecore::KernelTable<typename V::T> kernel_table() {
           static_cast<int>(sizeof(functions<V>) / sizeof(functions<V>[0])),
           {column_product_sum<V>, column_squares<V>, normalize_columns<V>,
            normalize_columns_gradient<V>, normalize_rows<V>, normalize_rows_gradient<V>},
-          {drop<V>, multiply<V>, sum<V>},
+          {drop<V>, multiply<V>, sum<V>, all_inside<V>},
           {periodic_forward<V>, periodic_gradient<V>, periodic_input_gradient<V>},
           {sum_of_squares<V>, sum_of_magnitudes<V>, add_penalty_gradient<V>, scale<V>, clip<V>,
            average<V>},

@@ -137,6 +137,38 @@ inline void for_each_any_vector(index_t rows, index_t cols, Body body) {
       body(i, j, Any<V>{cols - j < V::width ? cols - j : V::width});
 }
 
+// Four vectors at a time, as fast as the caches give them: a comparison for each, whose result is a
+// branch or a mask, takes twice as long.
+template <class V>
+bool all_inside(index_t n, const typename V::T* x, typename V::T low, typename V::T high) {
+  using T = typename V::T;
+  constexpr int together = 4;
+  const V zero = V::set(0);
+  V least[together], most[together], rest[together];
+  for (int i = 0; i < together; ++i) least[i] = V::set(low), most[i] = V::set(high), rest[i] = zero;
+  const auto add = [&](int i, V v) __attribute__((always_inline)) {
+    least[i] = min(least[i], v);
+    most[i] = max(most[i], v);
+    rest[i] = rest[i] + v * zero;  // NaN from there on
+  };
+  index_t j = 0;
+  for (; j + together * V::width <= n; j += together * V::width)
+#pragma GCC unroll 4
+    for (int i = 0; i < together; ++i) add(i, V::load(x + j + i * V::width));
+  for (; j < n; j += V::width) {
+    const Any<V> part{n - j < V::width ? n - j : V::width};
+    add(0, part.keep(part.load(x + j), V::set(low)));
+  }
+  bool inside = true;
+  for (int i = 0; i < together; ++i) {
+    T lanes[3][V::width];
+    least[i].store(lanes[0]), most[i].store(lanes[1]), rest[i].store(lanes[2]);
+    for (int k = 0; k < V::width; ++k)
+      inside = inside && lanes[0][k] >= low && lanes[1][k] <= high && lanes[2][k] == 0;
+  }
+  return inside;
+}
+
 template <class V>
 void column_sum(index_t rows, index_t cols, const typename V::T* in, index_t ld, bool accumulate,
                 typename V::T* out) {

@@ -40,9 +40,15 @@ struct MeanSquaredError {
   }
   template <class V>
   static double plain(const LossArguments<typename V::T>& p) {
-    return sum_over_outputs<V>(p, mean_share(p),
-                               [](V a, V y, V& gradient) { return term(a, y, gradient); });
+    return sum_over_outputs<V>(p, mean_share(p), Term<V>());
   }
+
+ private:
+  template <class V>
+  struct Term {
+    static constexpr bool short_term = true;
+    V operator()(V a, V y, V& gradient) const { return term(a, y, gradient); }
+  };
 };
 
 // -(1/n) sum (y log a + (1 - y) log(1 - a)); of z with a = sigmoid(z):
@@ -187,7 +193,7 @@ struct CategoricalCrossentropy {
         const V part = fma(cell.load(rows.e), cell.of_row(share), V::set(0) - target(cell.load(y)));
         cell.store(cell.of_row(factor) * part, rows.e);
       });
-      layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient);
+      layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient, p.whole);
     };
     if constexpr (smooth)
       for_each_row<V>(p.rows, p.cols, body);
@@ -258,7 +264,7 @@ struct SparseCategoricalCrossentropy {
                           share[i] -
                       factor[i];
       layout.each([&](auto cell) { cell.store(cell.load(rows.e) * cell.of_row(share), rows.e); });
-      layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient);
+      layout.out(rows.e, p.gradient + first * p.ld_gradient, p.ld_gradient, p.whole);
       for (index_t i = 0; i < layout.height; ++i)
         p.gradient[(first + i) * p.ld_gradient + p.labels[first + layout.scalar_index(i)]] =
             of_label[layout.scalar_index(i)];

@@ -35,6 +35,42 @@ struct PerElement {
   V load(index_t j) const { return V::load(data + (j & mask)); }
 };
 
+// Adds values of whole slots.
+template <class V>
+[[gnu::always_inline]] inline void add_values(index_t n, const typename V::T* value,
+                                              PerElement<V> weight, SlotSum<V>& sum) {
+  for_each_slot<V>(
+      n, [&](index_t j, int position) __attribute__((always_inline)) {
+        if (weight.data == nullptr)
+          sum.add(position, V::load(value + j));
+        else
+          sum.add(position, V::load(value + j), weight.load(j));
+      });
+}
+
+// Adds the values of term(j, part), with zeros beyond n.
+template <class V, class Term>
+[[gnu::always_inline]] inline void add_terms(index_t n, SlotSum<V>& sum, Term term,
+                                             PerElement<V> weight) {
+  const auto add = [&](index_t j, int position, auto part) __attribute__((always_inline)) {
+    const V value = term(j, part);
+    if (weight.data == nullptr)
+      sum.add(position, value);
+    else
+      sum.add(position, value, weight.load(j));
+  };
+  index_t j = 0;
+  for (; j + slots<V> <= n; j += slots<V>)
+#pragma GCC unroll 4
+    for (int position = 0; position < SlotSum<V>::positions; ++position)
+      add(j + position * V::width, position, Whole<V>{});
+#pragma GCC unroll 4
+  for (int position = 0; position < SlotSum<V>::positions; ++position, j += V::width) {
+    if (j >= n) return;
+    add(j, position, Any<V>{n - j < V::width ? n - j : V::width});
+  }
+}
+
 // The sums that all losses share: where terms are, in which order they are added.
 template <class V>
 struct TermSum {
@@ -47,7 +83,7 @@ struct TermSum {
   static constexpr index_t packed_rows = 4 * slots<V>;
   static constexpr index_t most = packed_rows * narrow;  // elements that are taken at once
 
-  // Some rows of n elements. Values are stored in whole slots for each.
+  // Some rows of n elements.
   struct Rows {
     index_t count, n;
     const T* a;
@@ -57,23 +93,25 @@ struct TermSum {
     PerElement<V> factor;  // the same for all rows
     T* g;                  // or null
     index_t ld_g;
-    T* value;
-    index_t ld_value() const { return (n + slots<V> - 1) & -slots<V>; }
+    PerElement<V> weight;  // the same for all rows
+    index_t whole() const { return (n + slots<V> - 1) & -slots<V>; }
   };
 
   const LossArguments<T>& p;
   double share;  // what the sum is multiplied with: 1/n for a mean
-  // The terms, and unless null their gradients times `factor`. An indirect call for a block of
-  // terms costs nothing; a copy of the loops around it for every loss would be a tenth of the
-  // kernels.
-  void (*evaluate)(const TermSum& self, const Rows& rows);
+  // Adds the terms to `sum`, and unless `g` is null writes their gradients times `factor`. An
+  // indirect call for a block of terms costs nothing; a copy of the loops around it for every loss
+  // would be a tenth of the kernels.
+  void (*evaluate)(const TermSum& self, const Rows& rows, SlotMemory<V>& sum);
 
   [[gnu::noinline]] double of_many() const {
-    SlotSum<V> sum;
+    SlotMemory<V> memory;
+    SlotSum<V>().store(memory);
     if (p.cols <= narrow)
-      add_packed(sum);
+      add_packed(memory);
     else
-      add_rows(sum);
+      add_rows(memory);
+    SlotSum<V> sum(memory);
     return total_of(sum);
   }
 
@@ -87,19 +125,14 @@ struct TermSum {
     return static_cast<T>(p.scale * static_cast<double>(weight) * share);
   }
 
-  [[gnu::always_inline]] void add(index_t n, const T* value, PerElement<V> weight,
-                                  SlotSum<V>& sum) const {
-    for_each_slot<V>(
-        n, [&](index_t j, int position) __attribute__((always_inline)) {
-          if (weight.data == nullptr)
-            sum.add(position, V::load(value + j));
-          else
-            sum.add(position, V::load(value + j), weight.load(j));
-        });
+  [[gnu::noinline]] static void add_to(SlotMemory<V>& memory, index_t n, const T* value,
+                                       PerElement<V> weight) {
+    SlotSum<V> sum(memory);
+    add_values<V>(n, value, weight, sum);
+    sum.store(memory);
   }
 
-  [[gnu::always_inline]] void add_rows(SlotSum<V>& sum) const {
-    alignas(64) T value[most];
+  [[gnu::always_inline]] void add_rows(SlotMemory<V>& sum) const {
     alignas(64) T weight[V::width];
     alignas(64) T factor[V::width];
     V::set(factor_of(1)).store(factor);
@@ -121,19 +154,16 @@ struct TermSum {
                            {factor, 0},
                            p.gradient == nullptr ? nullptr : p.gradient + r * p.ld_gradient + j,
                            p.ld_gradient,
-                           value};
-        evaluate(*this, rows);
-        // With zeros between them: rows of a multiple of the slots are one long row.
-        add(rows.count * rows.ld_value(), value, {p.weight == nullptr ? nullptr : weight, 0}, sum);
+                           {p.weight == nullptr ? nullptr : weight, 0}};
+        evaluate(*this, rows, sum);
       }
     }
   }
 
-  [[gnu::always_inline]] void add_packed(SlotSum<V>& sum) const {
+  [[gnu::always_inline]] void add_packed(SlotMemory<V>& sum) const {
     alignas(64) T a[most];
     alignas(64) T y[most];
     alignas(64) T g[most];
-    alignas(64) T value[most];
     alignas(64) T weight[most + V::width];
     alignas(64) T factor[most + V::width];
     const bool weighted = p.weight != nullptr;
@@ -148,17 +178,17 @@ struct TermSum {
         values = y;
       }
       if (weighted) expand_weights(first, height, weight, factor);
-      evaluate(*this, {1,
-                       n,
-                       a,
-                       0,
-                       values,
-                       0,
-                       {factor, weighted ? -1 : 0},
-                       p.gradient == nullptr ? nullptr : g,
-                       0,
-                       value});
-      add(n, value, {weighted ? weight : nullptr, -1}, sum);
+      const Rows rows = {1,
+                         n,
+                         a,
+                         0,
+                         values,
+                         0,
+                         {factor, weighted ? -1 : 0},
+                         p.gradient == nullptr ? nullptr : g,
+                         0,
+                         {weighted ? weight : nullptr, -1}};
+      evaluate(*this, rows, sum);
       if (p.gradient != nullptr)
         copy_narrow_rows(height, p.cols, g, p.cols, p.gradient + first * p.ld_gradient,
                          p.ld_gradient);
@@ -225,24 +255,43 @@ struct OutputSum : TermSum<V> {
       zero.store(value + j);
       if (weighted) zero.store(weight + j);
     }
-    Base::add(n, value, {weighted ? weight : nullptr, -1}, sum);
+    add_values<V>(n, value, {weighted ? weight : nullptr, -1}, sum);
   }
 
-  static void evaluate_terms(const Base& base, const typename Base::Rows& rows) {
+  static void evaluate_terms(const Base& base, const typename Base::Rows& rows,
+                             SlotMemory<V>& memory) {
     const Terms& terms = static_cast<const OutputSum&>(base).terms;
     const PerElement<V> factor = rows.factor;
     const T *a = rows.a, *y = rows.y;
-    T *g = rows.g, *value = rows.value;
-    for (index_t r = 0; r < rows.count; ++r) {
-      fill_slots<V>(
-          rows.n, value, [&](index_t j, auto part) __attribute__((always_inline)) {
-            V gradient;
-            const V term = terms(part.load(a + j), part.load(y + j), gradient);
-            if (g != nullptr) part.store(factor.load(j) * gradient, g + j);
-            return term;
-          });
-      a += rows.ld_a, y += rows.ld_y, value += rows.ld_value();
-      if (g != nullptr) g += rows.ld_g;
+    T* g = rows.g;
+    const auto term_of = [&](index_t j, auto part) __attribute__((always_inline)) {
+      V gradient;
+      const V term = terms(part.load(a + j), part.load(y + j), gradient);
+      if (g != nullptr) part.store(factor.load(j) * gradient, g + j);
+      return term;
+    };
+    // Terms of a few operations have code for every position among the slots. Others pass through
+    // memory, rows of whole slots after each other, since they may be two logarithms long.
+    if constexpr (requires { Terms::short_term; }) {
+      SlotSum<V> sum(memory);
+      for (index_t r = 0; r < rows.count; ++r) {
+        add_terms<V>(
+            rows.n, sum,
+            [&](index_t j, auto part)
+                __attribute__((always_inline)) { return part.keep(term_of(j, part), V::set(0)); },
+            rows.weight);
+        a += rows.ld_a, y += rows.ld_y;
+        if (g != nullptr) g += rows.ld_g;
+      }
+      sum.store(memory);
+    } else {
+      alignas(64) T value[Base::most];
+      for (index_t r = 0; r < rows.count; ++r) {
+        fill_slots<V>(rows.n, value + r * rows.whole(), term_of);
+        a += rows.ld_a, y += rows.ld_y;
+        if (g != nullptr) g += rows.ld_g;
+      }
+      Base::add_to(memory, rows.count * rows.whole(), value, rows.weight);
     }
   }
 };

@@ -75,7 +75,7 @@ struct AsRows {
     if (cols <= BlockBuffer<V>::size) return {buffer, padded(cols), true};
     return {out, ld_out, false};
   }
-  void out(Block<T> x, T* to, index_t ld_to) const {
+  void out(Block<T> x, T* to, index_t ld_to, bool) const {
     if (x.whole)
       for_each_row_vector<V>(height, cols, [=](index_t i, index_t j, auto part) {
         part.store(V::load(x.data + i * x.ld + j), to + i * ld_to + j);
@@ -117,6 +117,8 @@ struct AsRows {
 template <class V>
 struct AsColumns {
   using T = typename V::T;
+  using Half = Short<V>;
+  static constexpr bool has_halves = Half::width < V::width;
   static constexpr index_t ld = V::width;
   static constexpr int doubles = V::width / VecF64::width;
   index_t height, cols;  // at most V::width, narrow_cols
@@ -148,12 +150,20 @@ struct AsColumns {
 
   Block<const T> in(const T* x, index_t ld_x, T* buffer) const {
     assume_narrow();
+    if constexpr (has_halves)
+      if (cols <= Half::width) {
+        transpose_halves_in(height, cols, x, ld_x, buffer);
+        return {buffer, ld, true};
+      }
     transpose_in(height, cols, x, ld_x, buffer);
     return {buffer, ld, true};
   }
   Block<T> room(T*, index_t, T* buffer) const { return {buffer, ld, true}; }
-  void out(Block<T> x, T* to, index_t ld_to) const {
+  // `to_whole`: rows of `to` have room for whole vectors.
+  void out(Block<T> x, T* to, index_t ld_to, bool to_whole) const {
     assume_narrow();
+    if constexpr (has_halves)
+      if (to_whole && cols <= Half::width) return transpose_halves_out(height, x.data, to, ld_to);
     transpose_out(height, cols, x.data, to, ld_to);
   }
   // Not inlined: each is as long as all the rest.
@@ -182,6 +192,38 @@ struct AsColumns {
       for (index_t i = 0; i < V::width; ++i)
         if (i < rows) part.store(block[i], to + i * ld_to + j);
     });
+  }
+  // Rows of half a vector, as two blocks of half as many of them: less than half of the shuffles.
+  [[gnu::noinline]] static void transpose_halves_in(index_t rows, index_t count, const T* x,
+                                                    index_t ld_x, T* buffer) {
+    const Any<Half> part{count};
+    Half block[2][Half::width];
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+#pragma GCC unroll 8
+      for (index_t i = 0; i < Half::width; ++i)
+        block[half][i] = half * Half::width + i < rows
+                             ? part.load(x + (half * Half::width + i) * ld_x)
+                             : Half::set(0);
+      transpose_block(block[half]);
+    }
+#pragma GCC unroll 8
+    for (index_t j = 0; j < Half::width; ++j)
+      V::join(block[0][j], block[1][j]).store(buffer + j * ld);
+  }
+  [[gnu::noinline]] static void transpose_halves_out(index_t rows, const T* x, T* to,
+                                                     index_t ld_to) {
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+      Half block[Half::width];
+#pragma GCC unroll 8
+      for (index_t j = 0; j < Half::width; ++j)
+        block[j] = Half::load(x + j * ld + half * Half::width);
+      transpose_block(block);
+#pragma GCC unroll 8
+      for (index_t i = 0; i < Half::width; ++i)
+        if (half * Half::width + i < rows) block[i].store(to + (half * Half::width + i) * ld_to);
+    }
   }
   static T element(Block<T> x, index_t i, index_t j) { return x.data[j * ld + i]; }
 

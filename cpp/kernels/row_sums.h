@@ -15,6 +15,12 @@ inline void widen(VecF64 a, VecF64 (&out)[1]) { out[0] = a; }
 template <class V>
 constexpr int slots = 64 / sizeof(typename V::T);
 
+// The slots of a sum between two loops that add to it. Stored and loaded by whole vectors.
+template <class V>
+struct SlotMemory {
+  alignas(64) double slot[slots<V>];
+};
+
 // Its functions must be inlined: GCC copies an array of vectors in pieces of half a vector, and
 // loading what was stored in pieces waits until it has reached the cache.
 template <class V>
@@ -27,6 +33,14 @@ struct SlotSum {
   [[gnu::always_inline]] SlotSum() {
 #pragma GCC unroll 8
     for (int i = 0; i < count; ++i) sum[i] = VecF64::set(0);
+  }
+  [[gnu::always_inline]] explicit SlotSum(const SlotMemory<V>& memory) {
+#pragma GCC unroll 8
+    for (int i = 0; i < count; ++i) sum[i] = VecF64::load(memory.slot + i * VecF64::width);
+  }
+  [[gnu::always_inline]] void store(SlotMemory<V>& memory) const {
+#pragma GCC unroll 8
+    for (int i = 0; i < count; ++i) sum[i].store(memory.slot + i * VecF64::width);
   }
   [[gnu::always_inline]] void add(int position, V value) {
     VecF64 wide[doubles];

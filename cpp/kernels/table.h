@@ -364,6 +364,8 @@ struct ElementwiseKernels {
                    T* out, index_t ldo);
   void (*sum)(index_t rows, index_t cols, const T* a, index_t lda, const T* b, index_t ldb, T* out,
               index_t ldo);
+  // Whether all are low .. high, two finite numbers; a NaN is not.
+  bool (*all_inside)(index_t n, const T* x, T low, T high);
 };
 
 // Columns of a periodic embedding, the frequencies and the outputs of each.

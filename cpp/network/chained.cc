@@ -226,13 +226,16 @@ void Network<T>::transpose_weights(Executor& executor, index_t rows, bool first_
 
 template <class T>
 template <class Leaf>
-int Network<T>::run_leaves(Executor& executor, index_t rows, Leaf&& leaf) {
+int Network<T>::run_leaves(Executor& executor, index_t rows, int threads, Leaf&& leaf) {
   const int leaves = leaf_count(rows);
   workspace_.reserve_partials(leaves - 1, summed_count_);
-  executor.run(leaves, 3 * forward_work(rows), [&](int i, void* scratch) {
-    const index_t begin = rows * i / leaves, end = rows * (i + 1) / leaves;
-    leaf(i, begin, end, leaf_gradient(i), scratch);
-  });
+  executor.run(
+      leaves, 3 * forward_work(rows),
+      [&](int i, void* scratch, int thread) {
+        const index_t begin = rows * i / leaves, end = rows * (i + 1) / leaves;
+        leaf(i, begin, end, leaf_gradient(i), scratch, thread);
+      },
+      threads);
   return leaves;
 }
 
@@ -258,12 +261,13 @@ void Network<T>::sum_leaves(Executor& executor, int leaves, const Update<T>* upd
 template <class T>
 void Network<T>::backward_leaves(Executor& executor, ConstView x, View dx) {
   transpose_weights(executor, x.rows, static_cast<bool>(dx));
-  const auto leaf = [&](int, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch) {
+  const auto leaf = [&](int, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch,
+                        int) {
     for_each_block(leaf_begin, leaf_end, block_rows_, [&](index_t begin, index_t end) {
       backward_rows(x, begin, end, false, begin > leaf_begin, gradients, dx, scratch);
     });
   };
-  sum_leaves(executor, run_leaves(executor, x.rows, leaf), nullptr);
+  sum_leaves(executor, run_leaves(executor, x.rows, thread_count(), leaf), nullptr);
 }
 
 template <class T>
@@ -274,16 +278,15 @@ double Network<T>::train_block(ConstView x, index_t begin, index_t end,
   const std::size_t last = layers_.size() - 1;
   const bool from_z = objective.fused();
   forward_rows(x, begin, end, View(), from_z, scratch);
-  const double loss =
-      heads_.loss_rows(objective, workspace_.a(last, begin, end), targets.slice(begin, end), scale,
-                       workspace_.gradient(last, begin, end), head_sums);
+  const double loss = heads_.loss_rows(objective, workspace_.a(last, begin, end), targets, scale,
+                                       workspace_.gradient(last, begin, end), head_sums);
   backward_rows(x, begin, end, from_z, accumulate, gradients, View(), scratch, descent);
   return loss;
 }
 
 template <class T>
 double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective<T>& objective,
-                                const Targets<T>& targets, double scale) {
+                                const Targets<T>& targets, double scale, bool keep_outputs) {
   double loss[max_leaves] = {};
   transpose_weights(executor, x.rows, false);
   const std::size_t heads = objective.heads().size();
@@ -291,13 +294,25 @@ double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective
   const auto head_sums = [&](int i) {
     return heads_.sums().data() + static_cast<std::size_t>(i) * heads;
   };
-  const auto leaf = [&](int i, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch) {
+  // The blocks of a thread lie in the workspace where its first one does, which its second-level
+  // cache holds: those of wide layers would else be written to memory, one after the other. Other
+  // layers want the rows' numbers, for random numbers, or all of their outputs.
+  const int threads = std::min(thread_count(), leaf_count(x.rows));
+  const index_t own_rows = x.rows / threads,
+                most = std::min(block_rows_, divide_up(x.rows, leaf_count(x.rows)));
+  const bool in_place = !keep_outputs && others_.empty() && activities_.empty() && most <= own_rows;
+  const auto leaf = [&](int i, index_t leaf_begin, index_t leaf_end, T* gradients, void* scratch,
+                        int thread) {
     for_each_block(leaf_begin, leaf_end, block_rows_, [&](index_t begin, index_t end) {
-      loss[i] += train_block(x, begin, end, objective, targets, scale, begin > leaf_begin,
-                             gradients, scratch, nullptr, head_sums(i));
+      const index_t place = in_place ? own_rows * thread : begin;
+      // Its row `place` is row `begin` of x.
+      const ConstView x_there(x.data + (begin - place) * x.stride, x.rows, x.cols, x.stride);
+      loss[i] +=
+          train_block(x_there, place, place + end - begin, objective, targets.slice(begin, end),
+                      scale, begin > leaf_begin, gradients, scratch, nullptr, head_sums(i));
     });
   };
-  const int leaves = run_leaves(executor, x.rows, leaf);
+  const int leaves = run_leaves(executor, x.rows, threads, leaf);
   add_pairwise(leaves, [&](int to, int from) {
     loss[to] += loss[from];
     for (std::size_t h = 0; h < heads; ++h) head_sums(to)[h] += head_sums(from)[h];
@@ -331,7 +346,7 @@ double Network<T>::train_leaves(Executor& executor, ConstView x, const Objective
                                           const Objective<T>&, const Targets<T>&, double, bool,    \
                                           T*, void*, const Update<T>*, double*);                   \
   template double Network<T>::train_leaves(Executor&, MatrixView<const T>, const Objective<T>&,    \
-                                           const Targets<T>&, double);
+                                           const Targets<T>&, double, bool);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE
 

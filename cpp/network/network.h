@@ -115,10 +115,12 @@ class Network {
   void exchange(Tape<T>& tape) noexcept;
 
   // One training step: returns the loss of x before it, and updates the parameters by `optimizer`.
-  // With `keep_gradients` the gradient buffer holds the gradients afterwards; without, a weight's
-  // gradient may never be stored.
+  // With `keep_gradients` the gradient buffer holds the gradients afterwards, and with
+  // `keep_outputs` the workspace the outputs; without, a weight's gradient may never be stored, and
+  // rows may take the place of others.
   LossSum train(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
-                const Targets<T>& targets, OptimizerState<T>& optimizer, bool keep_gradients);
+                const Targets<T>& targets, OptimizerState<T>& optimizer, bool keep_gradients,
+                bool keep_outputs = true);
   // The loss of x with the penalties, and its gradient in the gradient buffer; no parameter
   // changes. Random numbers are those of training step `number`.
   LossSum gradient(Executor& executor, const Objective<T>& objective, MatrixView<const T> x,
@@ -174,7 +176,7 @@ class Network {
                const Targets<T>& targets);
   // The loss of each head in the last call of `train`, `gradient` or `loss`.
   const std::vector<double>& head_losses() const { return heads_.losses(); }
-  // The outputs of the last call of `train` or `loss`.
+  // The outputs of the last call of `train`, which has kept them, or `loss`.
   MatrixView<const T> outputs(const Objective<T>& objective, index_t rows);
   // Turns what the loss takes into the outputs: applies the last activation if the loss is fused
   // with it.
@@ -281,20 +283,22 @@ class Network {
                        void* scratch);
   // Transposes the weights for the input gradients, if the batch has enough rows to pay for it.
   void transpose_weights(Executor& executor, index_t rows, bool first_layer_too);
-  // Calls leaf(number, begin, end, gradients, scratch) for every leaf; returns their number.
+  // Calls leaf(number, begin, end, gradients, scratch, thread) for every leaf, the last one a
+  // number below `threads`; returns how many leaves there are.
   template <class Leaf>
-  int run_leaves(Executor& executor, index_t rows, Leaf&& leaf);
+  int run_leaves(Executor& executor, index_t rows, int threads, Leaf&& leaf);
   // Sums the leaves' gradients into the gradient buffer and, with `update`, updates the parameters
   // while they are in cache.
   void sum_leaves(Executor& executor, int leaves, const Update<T>* update);
   void backward_leaves(Executor& executor, ConstView x, View dx);
-  // A block, and all leaves, of `train`; each returns the sum of the rows' losses.
+  // A block, of whose rows the targets are, and all leaves, of `train`; each returns the sum of the
+  // rows' losses.
   double train_block(ConstView x, index_t begin, index_t end, const Objective<T>& objective,
                      const Targets<T>& targets, double scale, bool accumulate, T* gradients,
                      void* scratch, const Update<T>* descent = nullptr,
                      double* head_sums = nullptr);
   double train_leaves(Executor& executor, ConstView x, const Objective<T>& objective,
-                      const Targets<T>& targets, double scale);
+                      const Targets<T>& targets, double scale, bool keep_outputs);
 
   // A step of one leaf shared by threads (one_leaf.cc), unless they have other things to do. The
   // bits are the same, for the sums over the rows remain one chain each.
@@ -323,12 +327,16 @@ class Network {
   void start_small(ConstView x, bool only_z);
   // `kept`: keeps what `backward_small` needs.
   void forward_small(ConstView x, View out, bool only_z, bool kept);
-  // From dC/da of the last layer in workspace_.near_gradient (or dC/dz).
-  void backward_small(ConstView x, bool from_z);
+  // From dC/da of the last layer in workspace_.near_gradient (or dC/dz). With `cuts`, where x is
+  // cut into leaves (as those of BatchPart), each leaf's gradient goes to its own buffer; only
+  // layers without parameters, and dense ones, may be there then.
+  void backward_small(ConstView x, bool from_z, const std::vector<index_t>* cuts = nullptr);
   // The same for `backward`, from dC/da there, with the gradient by x in `dx`.
   void backward_small(ConstView x, View dx);
   void backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, ConstView x, bool from_z,
-                     View dx);
+                     View dx, const std::vector<index_t>* cuts = nullptr);
+  void backward_leaves(const SmallLayer<T>* layers, index_t count, index_t rows,
+                       const std::vector<index_t>& cuts);
 
   // Layer by layer (layered.cc).
   void forward_layers(Executor& executor, ConstView x, View out, bool stop_at_z);

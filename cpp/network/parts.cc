@@ -132,39 +132,30 @@ void PartGradients<T>::by_blocks(Call& call) {
   const Objective<T>& objective = call.objective;
   const MatrixView<const T> x = call.x;
   const std::size_t last = n.layers_.size() - 1;
-  const bool near = call.leaves == 1 && n.small(x.rows);
-  // Leaves of few rows go through the network one after another, as small batches do: of a few
-  // thousand multiply-adds the calls of a chain's blocks take as long as the arithmetic.
-  const bool leaves_near = call.leaves > 1 && n.small(x.rows) && n.others_.empty() &&
-                           n.activities_.empty() && n.embedding_tables_.empty() && !call.outputs &&
-                           !objective.has_heads() &&
+  // Of a few thousand multiply-adds the calls of a chain's blocks take as long as the arithmetic.
+  // Several leaves of so few rows go through the network together, and part where gradients of
+  // parameters are summed.
+  const bool leaves_near = n.small(x.rows) && n.others_.empty() && n.activities_.empty() &&
+                           n.embedding_tables_.empty() && !call.outputs && !objective.has_heads() &&
                            3 * n.forward_work(x.rows) < Network<T>::small_work;
+  const bool near = call.leaves == 1 ? n.small(x.rows) : leaves_near;
   n.reserve(x.rows);
   if (near) {
+    if (call.leaves > 1)
+      n.workspace_.reserve_partials(static_cast<int>(call.leaves - 1), n.summed_count_);
     n.forward_small(x, MatrixView<T>(), objective.fused(), true);
-    call.add_loss(
-        0, n.heads_.loss_rows(objective, n.workspace_.a(last, 0, x.rows), call.targets, call.scale,
-                              n.workspace_.near_gradient(last, x.rows), call.of(0)));
-    n.backward_small(x, objective.fused());
-  } else if (leaves_near) {
-    n.workspace_.reserve_partials(static_cast<int>(call.leaves - 1), n.summed_count_);
-    // From the last to the first, whose gradient stays where it is made.
-    for (index_t leaf = call.leaves; leaf-- > 0;) {
+    const MatrixView<T> a = n.workspace_.a(last, 0, x.rows);
+    const MatrixView<T> gradient = n.workspace_.near_gradient(last, x.rows);
+    for (index_t leaf = 0; leaf < call.leaves; ++leaf) {
       const index_t first = call.begin(leaf), end = call.begin(leaf + 1);
-      T* const to = n.leaf_gradient(static_cast<int>(leaf));
-      if (first == end) {
-        std::fill_n(to, n.summed_count_, T(-0.0));
-        continue;
-      }
-      const MatrixView<const T> leaf_x = x.slice(first, end);
-      n.forward_small(leaf_x, MatrixView<T>(), objective.fused(), true);
-      call.add_loss(
-          leaf, n.heads_.loss_rows(objective, n.workspace_.a(last, 0, end - first),
-                                   call.targets.slice(first, end), call.scale,
-                                   n.workspace_.near_gradient(last, end - first), call.of(leaf)));
-      n.backward_small(leaf_x, objective.fused());
-      if (leaf > 0) std::copy_n(n.gradients_->data(), n.summed_count_, to);
+      if (first == end)
+        std::fill_n(n.leaf_gradient(static_cast<int>(leaf)), n.summed_count_, T(-0.0));
+      else
+        call.add_loss(
+            leaf, n.heads_.loss_rows(objective, a.slice(first, end), call.targets.slice(first, end),
+                                     call.scale, gradient.slice(first, end), call.of(leaf)));
     }
+    n.backward_small(x, objective.fused(), call.leaves > 1 ? &call.part.cuts : nullptr);
   } else {
     n.transpose_weights(call.executor, x.rows, false);
     n.workspace_.reserve_partials(static_cast<int>(call.leaves - 1), n.summed_count_);
@@ -174,14 +165,15 @@ void PartGradients<T>::by_blocks(Call& call) {
           const index_t blocks = divide_up(rows, n.block_rows_);
           T* const to = n.leaf_gradient(leaf);
           if (rows == 0) std::fill_n(to, n.summed_count_, T(-0.0));
-          for (index_t b = 0; b < blocks; ++b)
-            call.add_loss(
-                leaf, n.train_block(x, first + rows * b / blocks, first + rows * (b + 1) / blocks,
-                                    objective, call.targets, call.scale, b > 0, to, scratch,
-                                    nullptr, call.of(leaf)));
+          for (index_t b = 0; b < blocks; ++b) {
+            const index_t begin = first + rows * b / blocks, end = first + rows * (b + 1) / blocks;
+            call.add_loss(leaf,
+                          n.train_block(x, begin, end, objective, call.targets.slice(begin, end),
+                                        call.scale, b > 0, to, scratch, nullptr, call.of(leaf)));
+          }
         });
   }
-  if (!near)
+  if (call.leaves > 1)
     add_leaves(call.part.leaf, call.leaves, [&](index_t to, index_t from) {
       n.add_leaf(static_cast<int>(from), static_cast<int>(to));
     });
@@ -201,7 +193,7 @@ void PartGradients<T>::by_leaves(Call& call) {
   // The roots of the branches so far wait in the gradient buffer and in others, of each size one at
   // most. The next leaf is computed in the next buffer, which takes the gradient buffer's place
   // meanwhile: to copy would cost as much as to add.
-  std::vector<Branch> waiting;
+  WaitingBranches waiting;
   const auto buffer = [&](std::size_t place) -> std::shared_ptr<AlignedBuffer<T>>& {
     return place == 0 ? n.gradients_ : n.branches_sums_[place - 1];
   };

@@ -240,25 +240,29 @@ void Network<T>::forward_small(ConstView x, View out, bool only_z, bool kept) {
 }
 
 template <class T>
-void Network<T>::backward_small(ConstView x, bool from_z) {
+void Network<T>::backward_small(ConstView x, bool from_z, const std::vector<index_t>* cuts) {
   for (std::size_t i = small_.parts.size(); i-- > 0 && small_.parts[i].end > lowest_;) {
     SmallPart<T>& part = small_.parts[i];
     if (!reaches_[part.begin]) continue;
     part.gradient.rows = part.below.rows = x.rows;
-    backward_part(part, small_.layers.data(), x, from_z && part.end == layers_.size(), View());
+    backward_part(part, small_.layers.data(), x, from_z && part.end == layers_.size(), View(),
+                  cuts);
   }
 }
 
 template <class T>
 void Network<T>::backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, ConstView x,
-                               bool from_z, View dx) {
+                               bool from_z, View dx, const std::vector<index_t>* cuts) {
   if (part.layer == nullptr) {
+    const auto count = static_cast<index_t>(part.end - part.begin);
     if (part.by_rows != nullptr && !from_z)
       part.by_rows->backward(workspace_.kept(part.end - 1, 0, x.rows),
                              workspace_.a(part.end - 1, 0, x.rows), part.gradient, part.gradient, 0,
                              part.gradient.cols);
-    table_->small_backward(layers + part.begin, static_cast<index_t>(part.end - part.begin),
-                           x.rows);
+    if (cuts == nullptr)
+      table_->small_backward(layers + part.begin, count, x.rows);
+    else
+      backward_leaves(layers + part.begin, count, x.rows, *cuts);
     if (!part.joins) return;
     const SmallLayer<T>& first = layers[part.begin];
     const Edge& edge = plan_.edges[part.begin].front();
@@ -275,6 +279,29 @@ void Network<T>::backward_part(SmallPart<T>& part, const SmallLayer<T>* layers, 
       part.layer->parameter_gradient(pass_, rows, part.gradient, false, gradients_->data());
     if (part.below)
       part.layer->input_gradient(pass_, parameters_->data(), rows, part.gradient, part.below);
+  }
+}
+
+template <class T>
+void Network<T>::backward_leaves(const SmallLayer<T>* layers, index_t count, index_t rows,
+                                 const std::vector<index_t>& cuts) {
+  for (const SmallLayer<T>* p = layers + count; p-- != layers;) {
+    if (p->derive != nullptr) p->derive(rows * p->ld, p->z, p->a, p->delta, p->parameters);
+    if (p->below != nullptr) p->multiply_back(*p, rows);
+    if (p->weight_gradient == nullptr) continue;
+    const index_t weights = p->weight_gradient - gradients_->data();
+    const index_t biases = weights + p->inputs * p->units;
+    for (std::size_t leaf = 0; leaf + 1 < cuts.size(); ++leaf) {
+      const index_t begin = cuts[leaf] - cuts.front(), end = cuts[leaf + 1] - cuts.front();
+      if (begin == end) continue;
+      SmallLayer<T> of_leaf = *p;
+      of_leaf.x += begin * p->ld_x;
+      of_leaf.delta += begin * p->ld;
+      T* const to = leaf_gradient(static_cast<int>(leaf));
+      of_leaf.weight_gradient = to + weights;
+      if (p->bias_gradient != nullptr) of_leaf.bias_gradient = to + biases;
+      p->sum_gradients(of_leaf, end - begin);
+    }
   }
 }
 
@@ -441,7 +468,8 @@ LossSum Network<T>::train_small(Executor& executor, const Objective<T>& objectiv
   template void Network<T>::prepare_small();                                                     \
   template void Network<T>::start_small(MatrixView<const T>, bool);                              \
   template void Network<T>::forward_small(MatrixView<const T>, MatrixView<T>, bool, bool);       \
-  template void Network<T>::backward_small(MatrixView<const T>, bool);                           \
+  template void Network<T>::backward_small(MatrixView<const T>, bool,                            \
+                                           const std::vector<index_t>*);                         \
   template void Network<T>::backward_small(MatrixView<const T>, MatrixView<T>);                  \
   template LossSum Network<T>::train_small(Executor&, const Objective<T>&, MatrixView<const T>,  \
                                            const Targets<T>&, index_t, OptimizerState<T>&,       \

@@ -24,7 +24,7 @@ double Network<T>::output_penalty(index_t rows) {
 template <class T>
 LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, ConstView x,
                           const Targets<T>& targets, OptimizerState<T>& optimizer,
-                          bool keep_gradients) {
+                          bool keep_gradients, bool keep_outputs) {
   const std::size_t last = layers_.size() - 1;
   LossSum sum;
   if (x.rows == 1 && trains_single_row(objective, targets, optimizer)) {
@@ -72,7 +72,7 @@ LossSum Network<T>::train(Executor& executor, const Objective<T>& objective, Con
     end_tables(executor, x, false, &update);
     executor.check(3 * forward_work(x.rows));
   } else if (chained()) {
-    sum.loss = train_leaves(executor, x, objective, targets, scale);
+    sum.loss = train_leaves(executor, x, objective, targets, scale, keep_outputs);
     updated = optimizer.simple() && !array_steps_ && embedding_tables_.empty();
     if (updated) {
       const Update<T> update = optimizer.next_update(parameters_->data(), gradients_->data());
@@ -133,7 +133,7 @@ LossSum Network<T>::gradient(Executor& executor, const Objective<T>& objective, 
     sum.loss = train_leaf(executor, x, objective, targets, scale);
     backward_leaf(executor, x, objective.fused(), View(), nullptr, false);
   } else if (chained()) {
-    sum.loss = train_leaves(executor, x, objective, targets, scale);
+    sum.loss = train_leaves(executor, x, objective, targets, scale, true);
     sum_leaves(executor, leaf_count(x.rows), nullptr);
   } else {
     const bool from_z = objective.fused();
@@ -186,7 +186,7 @@ void Network<T>::finish_outputs(const Objective<T>& objective, View a) const {
 #define DENSECORE_INSTANTIATE(T, ...)                                                        \
   template double Network<T>::output_penalty(index_t);                                       \
   template LossSum Network<T>::train(Executor&, const Objective<T>&, MatrixView<const T>,    \
-                                     const Targets<T>&, OptimizerState<T>&, bool);           \
+                                     const Targets<T>&, OptimizerState<T>&, bool, bool);     \
   template LossSum Network<T>::gradient(Executor&, const Objective<T>&, MatrixView<const T>, \
                                         const Targets<T>&, std::uint64_t);                   \
   template LossSum Network<T>::loss(Executor&, const Objective<T>&, MatrixView<const T>,     \

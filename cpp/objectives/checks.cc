@@ -8,26 +8,51 @@
 #include <type_traits>
 
 #include "base/dtypes.h"
+#include "kernels/dispatch.h"
 
 namespace densecore {
 namespace {
 
-// The number of the first element that is not in lowest .. highest, a NaN among them, or n. The
-// first loop has no branch, for vectors; the second one runs when there is something to report.
+// The number of the first element that is not in lowest .. highest, a NaN among them, or n.
 template <class T>
 index_t first_outside(const T* values, index_t n, T lowest, T highest) {
-  using Count = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-  constexpr index_t block = 1 << 16;
-  for (index_t begin = 0; begin < n; begin += block) {
-    const index_t end = std::min(begin + block, n);
-    Count outside = 0;
-    for (index_t i = begin; i < end; ++i)
-      outside += values[i] >= lowest ? (values[i] <= highest ? 0 : 1) : 1;
-    if (outside == 0) continue;
-    for (index_t i = begin; i < end; ++i)
-      if (!(values[i] >= lowest && values[i] <= highest)) return i;
+  if (table_of<T>(active_kernels()).elementwise.all_inside(n, values, lowest, highest)) return n;
+  index_t i = 0;
+  while (i < n && values[i] >= lowest && values[i] <= highest) ++i;
+  return i;
+}
+
+// labels[i] = the class number from[i * distance], or -1 for what is none. Whether all are class
+// numbers. Each is read once, as another thread may change it.
+template <class Number>
+[[gnu::always_inline]] inline bool copy_each(const Number* from, index_t distance, index_t rows,
+                                             index_t classes, std::int32_t* labels) {
+  std::uint32_t bad = 0;
+  if constexpr (std::is_integral_v<Number>) {
+    // Without branches, for vectors; numbers of 64 bits by halves, since those of x86-64's first
+    // level are not compared by its vectors.
+    const auto end = static_cast<std::uint32_t>(classes);
+    for (index_t i = 0; i < rows; ++i) {
+      const auto bits = static_cast<std::uint64_t>(from[i * distance]);
+      const auto low = static_cast<std::uint32_t>(bits);
+      std::uint32_t unknown = -std::uint32_t{low >= end};
+      if constexpr (sizeof(Number) > sizeof(low))
+        unknown |= -std::uint32_t{static_cast<std::uint32_t>(bits >> 32) != 0};
+      labels[i] = static_cast<std::int32_t>(low | unknown);
+      bad |= unknown;
+    }
+  } else {
+    const auto end = static_cast<Number>(classes);
+    for (index_t i = 0; i < rows; ++i) {
+      const Number value = from[i * distance];
+      const bool inside = value >= 0 && value < end;  // false for a NaN
+      const auto label = static_cast<std::int32_t>(inside ? value : Number(0));
+      const bool known = inside && static_cast<Number>(label) == value;
+      labels[i] = known ? label : -1;
+      bad |= known ? 0 : 1;
+    }
   }
-  return n;
+  return bad == 0;
 }
 
 template <class Number>
@@ -70,6 +95,12 @@ void check_targets(const LossEntry<T>& loss, MatrixView<const T> values) {
 }
 
 template <class T>
+bool all_finite(const T* values, index_t n) {
+  constexpr T most = std::numeric_limits<T>::max();
+  return first_outside(values, n, -most, most) == n;
+}
+
+template <class T>
 void check_weights(const T* weights, index_t rows) {
   const index_t i = first_outside(weights, rows, T(0), std::numeric_limits<T>::max());
   if (i < rows) refuse("sample_weight: found ", weights[i], i, "finite numbers >= 0");
@@ -78,23 +109,9 @@ void check_weights(const T* weights, index_t rows) {
 template <class Number>
 void copy_labels(const char* name, const Number* from, index_t distance, index_t rows,
                  index_t classes, std::int32_t* labels) {
-  const auto end = static_cast<Number>(classes);
-  // -1 for a value that is no class number. Each is read once, as another thread may change it.
-  const auto copy = [&](auto value_of) {
-    std::int32_t bad = 0;
-    for (index_t i = 0; i < rows; ++i) {
-      const Number value = value_of(i);
-      const bool inside = value >= 0 && value < end;  // false for a NaN
-      const auto label = static_cast<std::int32_t>(inside ? value : Number(0));
-      const bool known = inside && static_cast<Number>(label) == value;
-      labels[i] = known ? label : -1;
-      bad |= known ? 0 : 1;
-    }
-    return bad != 0;
-  };
   // With a constant distance the compiler uses vectors.
-  if (!(distance == 1 ? copy([&](index_t i) { return from[i]; })
-                      : copy([&](index_t i) { return from[i * distance]; })))
+  if (distance == 1 ? copy_each(from, 1, rows, classes, labels)
+                    : copy_each(from, distance, rows, classes, labels))
     return;
   const index_t i = std::find(labels, labels + rows, -1) - labels;
   refuse(std::string(name) + ": found class ", from[i * distance], i,
@@ -103,6 +120,7 @@ void copy_labels(const char* name, const Number* from, index_t distance, index_t
 
 #define DENSECORE_INSTANTIATE(T, ...)                                    \
   template void check_targets(const LossEntry<T>&, MatrixView<const T>); \
+  template bool all_finite(const T*, index_t);                           \
   template void check_weights(const T*, index_t);
 DENSECORE_FOR_EACH_DTYPE(DENSECORE_INSTANTIATE)
 #undef DENSECORE_INSTANTIATE

@@ -14,6 +14,9 @@ namespace densecore {
 // Targets must be in the range of the loss: some losses have no minimum for others.
 template <class T>
 void check_targets(const LossEntry<T>& loss, MatrixView<const T> values);
+// Whether there is neither a NaN nor an infinity.
+template <class T>
+bool all_finite(const T* values, index_t n);
 // Weights of rows must be finite and not negative.
 template <class T>
 void check_weights(const T* weights, index_t rows);

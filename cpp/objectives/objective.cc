@@ -10,18 +10,14 @@ namespace densecore {
 
 namespace {
 
-// Whether the loss's fused function is used: on the input of the last activation, or on outputs
-// that are logits.
+// Whether the loss's function of logits is used: on the input of the last activation where that is
+// the loss's link, or on outputs that are logits.
 template <class T>
-bool is_fused(const LossEntry<T>& loss, const std::string& last_activation, bool from_logits) {
+bool takes_logits(const LossEntry<T>& loss, const std::string& last_activation, bool from_logits) {
   if (!from_logits) return loss.link != nullptr && last_activation == loss.link;
-  const std::string name = loss.name;
   if (loss.link == nullptr)
-    throw std::invalid_argument("from_logits: the loss '" + name + "' has no form for logits");
-  if (last_activation != "linear")
-    throw std::invalid_argument("from_logits: found the last activation '" + last_activation +
-                                "', wanted linear: the loss '" + name + "' applies " + loss.link +
-                                " itself");
+    throw std::invalid_argument("from_logits: the loss '" + std::string(loss.name) +
+                                "' has no form for logits");
   return true;
 }
 
@@ -53,7 +49,8 @@ Objective<T>::Objective(const KernelTable<T>& table, const std::string& loss, Re
                         const std::vector<double>& parameters)
     : loss_(&find_loss(table, loss)),
       reduction_(reduction),
-      fused_(is_fused(*loss_, last_activation, from_logits)),
+      logits_(takes_logits(*loss_, last_activation, from_logits)),
+      fused_(logits_ && (!from_logits || last_activation == "linear")),
       parameters_(loss_parameters(*loss_, parameters)),
       target_columns_(densecore::target_columns(*loss_, outputs, parameters_.size())),
       terms_(!loss_->averaged || reduction != Reduction::sum_over_outputs ? 1
@@ -64,6 +61,7 @@ template <class T>
 Objective<T>::Objective(std::vector<Head<T>> heads)
     : loss_(nullptr),
       reduction_(Reduction::sum_over_batch_size),
+      logits_(false),
       fused_(false),
       target_columns_(0),
       heads_(std::move(heads)),

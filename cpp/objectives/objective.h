@@ -80,7 +80,7 @@ class Objective {
   // layer `Heads`: z where that leaves out the head's function (`left_out`), else a.
   explicit Objective(std::vector<Head<T>> heads);
   // The fused form is used when `last_activation` is the loss's link. With `from_logits` the
-  // outputs are logits: the loss applies its link itself, and the last activation must be linear.
+  // outputs are logits: the loss applies its link itself, after whatever last activation there is.
   Objective(const KernelTable<T>& table, const std::string& loss, Reduction reduction,
             const std::string& last_activation, index_t outputs, bool from_logits = false,
             const std::vector<double>& parameters = {});
@@ -105,7 +105,7 @@ class Objective {
   bool fused() const { return fused_; }
 
   double (*function() const)(const LossArguments<T>&) {
-    return fused_ ? loss_->fused : loss_->plain;
+    return logits_ ? loss_->fused : loss_->plain;
   }
 
   // The sum of the rows' weights; their number if there are none.
@@ -139,6 +139,7 @@ class Objective {
  private:
   const LossEntry<T>* loss_;
   Reduction reduction_;
+  bool logits_;  // whether the loss's function takes logits
   bool fused_;
   std::vector<double> parameters_;
   index_t target_columns_;

@@ -153,7 +153,8 @@ void Trainer<T>::train_batch(Executor& executor, const Data<T>& batch,
 template <class T>
 void Trainer<T>::step(Executor& executor, const Data<T>& batch,
                       RunningMetrics<T>& running_metrics) {
-  add_loss(network_->train(executor, objective_, batch.x, batch.targets, optimizer_, false),
+  add_loss(network_->train(executor, objective_, batch.x, batch.targets, optimizer_, false,
+                           running_metrics.watches_outputs()),
            batch.x.rows, running_metrics);
   add_outputs(batch.x.rows, batch.targets, running_metrics);
 }

@@ -109,10 +109,12 @@ __all__ = [
 _MODULES = {
     "activations", "backend", "callbacks", "constraints", "converters", "data", "datasets",
     "distributed", "distributions", "export", "initializers", "layers", "losses", "metrics",
-    "models", "ops", "optimizers", "preprocessing", "random", "reference", "regularizers", "rl",
-    "saving", "schedules", "sklearn", "solvers", "tabular", "tree", "utils",
+    "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "reference",
+    "regularizers", "rl", "saving", "schedules", "sklearn", "solvers", "tabular", "tree", "utils",
+    "wrappers",
 }  # fmt: skip
 _FROM = {
+    "DTypePolicy": "config",
     "Dense": "layers",
     "Ensemble": "ensembles",
     "History": "callbacks",

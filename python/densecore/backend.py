@@ -11,18 +11,13 @@ from ._base import unsupported
 from ._base.dtypes import floatx as floatx
 from ._base.dtypes import set_floatx as set_floatx
 from .config import backend as backend
+from .config import epsilon as epsilon
 from .config import image_data_format as image_data_format
 from .config import set_epsilon as set_epsilon
 from .config import set_image_data_format as set_image_data_format
 from .config import standardize_dtype as standardize_dtype
 from .layers.symbols import is_keras_tensor as is_keras_tensor
 from .utils import clear_session as clear_session
-
-
-def epsilon() -> float:
-    """The small number that keeps logarithms and quotients finite."""
-    return 1e-7
-
 
 # Older name → that in densecore.ops; those that have the same name are in `_SAME`.
 _OTHER = {

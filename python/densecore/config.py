@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from ._base import checks, core
+from ._base.dtypes import DTYPES
 from ._base.dtypes import floatx as floatx
 from ._base.dtypes import set_floatx as set_floatx
+from ._base.lookup import unknown as _unknown
+from ._base.warn import warn as _warn
 
 
 def set_num_threads(count: int) -> None:
@@ -66,21 +69,24 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     return None
 
 
+_epsilon = 1e-7
+
+
 def epsilon() -> float:
-    """As ``densecore.backend.epsilon``."""
-    return 1e-7
+    """The small number that keeps logarithms and quotients finite."""
+    return _epsilon
 
 
 def set_epsilon(value: float) -> None:
-    """Nothing but a check: the core's small number is fixed.
+    """Set what `epsilon` gives functions of one's own; the core's small numbers are fixed.
 
     Raises
     ------
-    ValueError
-        Another value than `epsilon` gives.
+    ValueError, TypeError
+        No number above 0.
     """
-    if checks.number("epsilon", value, above=0) != epsilon():
-        raise ValueError(f"epsilon: found {value!r}, wanted {epsilon()}: it is the core's")
+    global _epsilon
+    _epsilon = checks.number("epsilon", value, above=0)
 
 
 def set_image_data_format(data_format: str) -> None:
@@ -100,14 +106,49 @@ def name_scope(name: str, **others: Any) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def dtype_policy() -> str:
+class DTypePolicy(str):
+    """A dtype under Keras's name for it: layers compute in what their weights are kept in.
+
+    Parameters
+    ----------
+    name : str
+        "float32" or "float64". Another one, such as "mixed_float16", is float32, with a warning.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, name: Any = "float32") -> "DTypePolicy":
+        given = checks.text("dtype policy", getattr(name, "name", name))
+        lower = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16")
+        if given in lower:
+            _warn(
+                f"dtype policy: found {given!r}, which is without effect: a model computes in "
+                "float32, or in float64"
+            )
+        elif given not in DTYPES:
+            _unknown("dtype policy", given, (*DTYPES, *lower))
+        return super().__new__(cls, given if given in DTYPES else "float32")
+
+    @property
+    def name(self) -> str:
+        """The name of the dtype."""
+        return str(self)
+
+    compute_dtype = variable_dtype = name
+
+    def get_config(self) -> dict[str, str]:
+        """What `DTypePolicy` is made of."""
+        return {"name": str(self)}
+
+
+def dtype_policy() -> DTypePolicy:
     """The default dtype, as ``floatx``: layers compute in what they are kept in."""
-    return floatx()
+    return DTypePolicy(floatx())
 
 
-def set_dtype_policy(policy: str) -> None:
-    """As ``set_floatx``: "float32" or "float64"."""
-    set_floatx(getattr(policy, "name", policy))
+def set_dtype_policy(policy: Any) -> None:
+    """As ``set_floatx``: "float32" or "float64"; for others see `DTypePolicy`."""
+    set_floatx(str(DTypePolicy(policy)))
 
 
 def standardize_dtype(dtype: Any) -> str:

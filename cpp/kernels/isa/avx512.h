@@ -29,6 +29,9 @@ struct VecF32 {
   void store_partial(T* p, std::ptrdiff_t n) const { _mm512_mask_storeu_ps(p, first(n), v); }
   Half lower() const { return {_mm512_castps512_ps256(v)}; }
   Half upper() const { return {_mm512_extractf32x8_ps(v, 1)}; }
+  static VecF32 join(Half low, Half high) {
+    return {_mm512_insertf32x8(_mm512_castps256_ps512(low.v), high.v, 1)};
+  }
   static VecF32 set(T x) { return {_mm512_set1_ps(x)}; }
   // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
   // memory at every use, and the loads would take longer than the arithmetic.
@@ -95,6 +98,9 @@ struct VecF64 {
   void store_partial(T* p, std::ptrdiff_t n) const { _mm512_mask_storeu_pd(p, first(n), v); }
   Half lower() const { return {_mm512_castpd512_pd256(v)}; }
   Half upper() const { return {_mm512_extractf64x4_pd(v, 1)}; }
+  static VecF64 join(Half low, Half high) {
+    return {_mm512_insertf64x4(_mm512_castpd256_pd512(low.v), high.v, 1)};
+  }
   static VecF64 set(T x) { return {_mm512_set1_pd(x)}; }
   // `set` for a constant of a loop: opaque, so that it stays in a register. GCC would load it from
   // memory at every use, and the loads would take longer than the arithmetic.

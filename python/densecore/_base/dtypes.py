@@ -30,7 +30,6 @@ class CoreClasses(NamedTuple):
     Frozen: type[core.FrozenF32] | type[core.FrozenF64]
     Step: type[core.StepNetworkF32] | type[core.StepNetworkF64]
     Prediction: type[core.PredictionNetworkF32] | type[core.PredictionNetworkF64]
-    Part: type[core.PartNetworkF32] | type[core.PartNetworkF64]
 
 
 # name → how the names of the core's classes end
@@ -49,7 +48,6 @@ def _classes(suffix: str) -> CoreClasses:
         find("Frozen"),
         find("StepNetwork"),
         find("PredictionNetwork"),
-        find("PartNetwork"),
     )
 
 

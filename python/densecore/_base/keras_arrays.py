@@ -1,5 +1,6 @@
 """Arrays with the few methods that Keras's tensors and variables have besides."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,15 @@ def named(
         variable.path = name if owner is None else f"{owner}/{name}"
         found[name] = variable
     return found
+
+
+def once(arrays: Iterable[Array]) -> list[Array]:
+    """Arrays of weights, without those that have been there: several layers may have one."""
+    found: dict[Any, Array] = {}
+    for array in arrays:
+        place = array.__array_interface__["data"][0] if array.size else id(array)
+        found.setdefault((place, array.shape), array)
+    return list(found.values())
 
 
 def as_tensors(result: Any) -> Any:

@@ -28,15 +28,10 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
             "LSTM* GRU* SimpleRNN* RNN StackedRNNCells Bidirectional",
         ),
         (
-            "attention of rows (steps, features) is MultiHeadAttention",
-            "GroupedQueryAttention GroupQueryAttention",
-        ),
-        (
             f"{_ONE_ROW}; give a category as columns of 0 and 1, see utils.to_categorical",
             "ReversibleEmbedding",
         ),
         (_TENSORS, "Wrapper TFSMLayer TorchModuleWrapper FlaxLayer JaxLayer"),
-        (f"{_ONE_ROW}, before and after every layer", "EinsumDense"),
         (
             _BEFORE,
             "HashedCrossing "
@@ -97,7 +92,7 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         ("there are no trained models of images here", "applications"),
         (_BEFORE, "data image io strings feature_column"),
         ("numbers are float32, or float64 with Sequential(dtype='float64')",
-         "mixed_precision dtype_policies DTypePolicy FloatDTypePolicy quantizers Quantizer"),
+         "quantizers Quantizer"),
         ("the processor is all there is; set_num_threads() says how much of it",
          "distribution distribute"),
         ("a compute_loss that calls the teacher distils it", "distillation"),
@@ -109,7 +104,6 @@ _REASONS: dict[str, list[tuple[str, str]]] = {
         (_TENSORS, "function constant Tensor convert_to_tensor cast math nn "
          "reduce_* linalg Module Function Operation StatelessScope "
          "SymbolicScope RematScope remat estimator compat float32 float64 int32 int64"),
-        ("there are estimators of scikit-learn's kind for that", "wrappers"),
     ],
 }  # fmt: skip
 

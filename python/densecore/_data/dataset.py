@@ -1,11 +1,13 @@
 """Training data as the core wants it: arrays of the model's dtype, or rows by batch."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base import checks
 from .._base.dtypes import Array
 from .arrays import as_labels, as_targets, as_weights
 from .row_sources import Rows, part, take
@@ -71,12 +73,14 @@ def prepare(
     outputs: int,
     sparse: bool,
     some: bool = False,
+    finite: bool = True,
 ) -> Data:
     """Check and convert targets and weights for rows that `as_rows` has converted.
 
     With `some` there are other rows besides, so that the weights of these may all be 0.
 
-    Nothing is copied that can be used where it lies. Targets and weights must be finite; x is not
+    Nothing is copied that can be used where it lies. Weights must be finite, and targets unless
+    `finite` is False; x is not
     searched for NaN: that would read all of it once more, perhaps from a file that is larger than
     the memory.
 
@@ -93,7 +97,10 @@ def prepare(
     if isinstance(y, list | tuple) and len(y) == 1 and np.shape(y[0])[:1] == (rows,) != (1,):
         y = y[0]  # a list with the targets of the one output
     y_array: Array
-    y_array = as_labels(y, rows, outputs) if sparse else as_targets(y, dtype, rows, outputs)
+    if sparse:
+        y_array = as_labels(y, rows, outputs)
+    else:
+        y_array = as_targets(y, dtype, rows, outputs, finite=finite)
     weight = None if sample_weight is None else as_weights(sample_weight, dtype, rows, some)
     if class_weight is not None:
         factors = _class_factors(y_array, class_weight)
@@ -108,6 +115,7 @@ def _class_factors(y: Array, class_weight: Mapping[int, float]) -> NDArray[np.fl
             f"class_weight: found {type(class_weight).__name__}, wanted a dictionary from class "
             "numbers to factors"
         )
+    known = {_class_number(label): factor for label, factor in class_weight.items()}
     if y.ndim == 1:
         labels = y
     elif y.shape[1] > 1:
@@ -116,12 +124,22 @@ def _class_factors(y: Array, class_weight: Mapping[int, float]) -> NDArray[np.fl
         labels = (y[:, 0] > 0.5).astype(np.int32)
     table = np.zeros(int(labels.max()) + 1)
     for label in np.unique(labels):
-        factor = class_weight.get(int(label), 1.0)  # as in Keras
-        wanted = f"class_weight: found {factor!r} for class {label}, wanted a finite number >= 0"
-        try:
-            table[label] = factor
-        except (TypeError, ValueError):
-            raise TypeError(wanted) from None
-        if not 0 <= table[label] < np.inf:
-            raise ValueError(wanted)
+        factor = known.get(int(label), 1.0)  # as in Keras
+        found = checks.real(factor)
+        if found is None or not 0 <= found <= sys.float_info.max:
+            raise (TypeError if found is None else ValueError)(
+                f"class_weight: found {checks.shown(factor)} for class {label}, wanted a finite "
+                "number >= 0"
+            )
+        table[label] = found
     return table[labels]
+
+
+def _class_number(label: Any) -> int:
+    """The class that a key of `class_weight` names: "0" would be another one than 0."""
+    number = checks.real(int(label) if isinstance(label, bool | np.bool_) else label)
+    if number is None or not 0 <= number < np.inf or number != int(number):
+        raise (TypeError if number is None else ValueError)(
+            f"class_weight: found the class {checks.shown(label)}, wanted class numbers (0, 1, ...)"
+        )
+    return int(number)

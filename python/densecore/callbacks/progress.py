@@ -167,6 +167,7 @@ class ProgressBar(Callback):
         self._began = 0.0
         self._shown: Any = None
         self._epoch = 0  # the present one
+        self._between = True  # two epochs, or before the first or behind the last one
         # During training only: neither can be copied or pickled.
         self._starting: threading.Lock | None = None
         self._ended: threading.Event | None = None
@@ -177,6 +178,7 @@ class ProgressBar(Callback):
         self._release()
         self._began = time.perf_counter()
         self._epoch = self.model._initial_epoch if self.model is not None else 0
+        self._between = True
         stream = sys.stdout if self._stream is None else self._stream
         if self.style in ("auto", "bar", 1) and rewrites_lines(stream):
             self._starting, self._ended = threading.Lock(), threading.Event()
@@ -186,14 +188,19 @@ class ProgressBar(Callback):
     def _watch(self, ended: threading.Event) -> None:
         while not ended.wait(EpochProgress.within):
             share = self._share
-            if share is None:
+            # Between epochs, where other callbacks may take long, the share is the last one's.
+            if share is None or self._between:
                 continue
             self._display(self._epoch).within_epoch(self._epoch, share())
 
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Note that the epoch has begun."""
+        self._epoch, self._between = epoch, False
+
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Show the epoch's numbers."""
+        self._between = True
         self._display(epoch)(epoch, logs or {})
-        self._epoch = epoch + 1
 
     def _release(self) -> None:
         if self._watcher is not None and self._ended is not None:

@@ -4,6 +4,8 @@ import sys
 from time import monotonic
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
 from .._base import checks
 from .._base.dtypes import Array
 from .watch import Waits, Watch
@@ -70,6 +72,13 @@ class _Copy:
         self._in_place = mpi.IN_PLACE
         self._allreduce = comm.Allreduce
         self._error, self._cut = mpi.Exception, mpi.ERR_TRUNCATE
+
+    def prepared(self, buf: Array) -> Any:
+        """The array as MPI takes it, so that it is not looked at in every call."""
+        mpi = sys.modules["mpi4py.MPI"]
+        memory = mpi.memory if hasattr(mpi, "memory") else mpi.buffer
+        kind = mpi.FLOAT if buf.dtype == np.float32 else mpi.DOUBLE
+        return (memory.frombuffer(buf), buf.size, kind)
 
     # An error of MPI leaves `since` as it is: the others may wait for this rank.
     def allreduce_(self, buf: Array) -> None:

@@ -6,10 +6,12 @@ from . import symbol_losses as symbol_losses
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from .activity import ActivityRegularization
 from .arrays import assign
-from .attention import AdditiveAttention, Attention, MultiHeadAttention
+from .attention import AdditiveAttention, Attention, GroupQueryAttention, MultiHeadAttention
+from .attention import GroupedQueryAttention as GroupedQueryAttention
 from .base import Layer
 from .dense import Dense, TimeDistributed
 from .dropout import Dropout, SpatialDropout1D
+from .einsum_dense import EinsumDense
 from .element_function import ElementFunction, Lambda
 from .embedding import Embedding
 from .fixed import (
@@ -91,6 +93,7 @@ __all__ = [
     "Discretization",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "ElementFunction",
     "Embedding",
     "EnsembleDense",
@@ -102,6 +105,7 @@ __all__ = [
     "GlobalMaxPool1D",
     "GlobalMaxPooling1D",
     "GroupNormalization",
+    "GroupQueryAttention",
     "Hashing",
     "Identity",
     "Input",

@@ -9,6 +9,7 @@ import numpy as np
 from .._base import checks
 from .._base.dtypes import Array
 from .._base.subnormals import flush_subnormals
+from .._data.arrays import as_dtype
 from .._data.interop import refuse_masked
 
 Shapes = dict[str, tuple[int, ...]]
@@ -51,7 +52,11 @@ def assign(targets: list[Array], values: Any) -> None:
             raise TypeError(f"weights[{number}]: found dtype {array.dtype}, wanted real numbers")
         if array.shape != target.shape:
             raise ValueError(f"weights[{number}]: found shape {array.shape}, wanted {target.shape}")
-        arrays.append(array)
+        array = as_dtype(f"weights[{number}]", array, target.dtype)
+        # Views of other weights, as of a model whose layers are swapped: each must be read before
+        # any is written.
+        own = any(np.may_share_memory(array, other) for other in targets)
+        arrays.append(array.copy() if own else array)
     for target, array in zip(targets, arrays, strict=True):
         target[...] = array
         flush_subnormals(target)

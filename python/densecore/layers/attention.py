@@ -260,12 +260,18 @@ bias_constraint
         """The configuration from which `from_config` makes an equal layer; JSON-able."""
         return {**super().get_config(), "output_shape": self._end}
 
+    @property
+    def _value_heads(self) -> int:
+        """How many heads keys and values have."""
+        return self.num_heads
+
     def build(self, input_shape: Any = None) -> None:
         query, value, *key = [shape[-1] for shape in input_shape]
         heads, size, of_value = self.num_heads, self.key_dim, self.value_dim
         self._query_dense = self._projection("query", (query,), (heads, size))
-        self._key_dense = self._projection("key", ((key or [value])[0],), (heads, size))
-        self._value_dense = self._projection("value", (value,), (heads, of_value))
+        few = self._value_heads
+        self._key_dense = self._projection("key", ((key or [value])[0],), (few, size))
+        self._value_dense = self._projection("value", (value,), (few, of_value))
         end = (query if self._end is None else self._end,)
         self._output_dense = self._projection("attention_output", (heads, of_value), end)
 
@@ -328,10 +334,13 @@ bias_constraint
         by default `key` is the value. `use_causal_mask` leaves later keys out."""
         q, v = self._query_dense(query), self._value_dense(value)
         k = self._key_dense(value if key is None else key)
-        heads = range(self.num_heads)
-        queries, keys = ([self._part(each, n, self.key_dim) for n in heads] for each in (q, k))
-        values = [self._part(v, n, self.value_dim) for n in heads]
-        shares = [self._shares(queries[n], keys[n], use_causal_mask) for n in heads]
+        heads, few = range(self.num_heads), range(self._value_heads)
+        queries = [self._part(q, n, self.key_dim) for n in heads]
+        keys = [self._part(k, n, self.key_dim) for n in few]
+        values = [self._part(v, n, self.value_dim) for n in few]
+        of_head = [n * len(few) // len(heads) for n in heads]
+        shares = [self._shares(queries[n], keys[of_head[n]], use_causal_mask) for n in heads]
+        values = [values[n] for n in of_head]
         found = [Dot(axes=(2, 1))(list(pair)) for pair in zip(shares, values, strict=True)]
         output = self._output_dense(_beside(found))
         if not return_attention_scores:
@@ -346,6 +355,67 @@ bias_constraint
         scores = Rescaling(1 / math.sqrt(self.key_dim))(Dot(axes=(2, 2))([query, key]))
         shares = Softmax()(_causal(scores) if causal else scores)
         return Dropout(self.dropout)(shares) if self.dropout else shares
+
+
+class GroupQueryAttention(MultiHeadAttention):
+    """`MultiHeadAttention` whose heads share keys and values in groups (Ainslie et al., 2023).
+
+    Parameters
+    ----------
+    head_dim : int
+        Size of the vectors of a head.
+    num_query_heads : int
+    num_key_value_heads : int
+        A divisor of it.
+    dropout : float, default 0.0
+    use_bias : bool, default True
+    **options
+        As of `MultiHeadAttention`; the output has the features of the query.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As of `MultiHeadAttention`; heads that do not divide.
+    """
+
+    config_names: ClassVar[tuple[str, ...]] = (
+        "head_dim", "num_query_heads", "num_key_value_heads", "dropout", "use_bias",
+        "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer",
+        "kernel_constraint", "bias_constraint",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        head_dim: int,
+        num_query_heads: int,
+        num_key_value_heads: int,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(num_query_heads, head_dim, dropout=dropout, use_bias=use_bias, **options)
+        self.head_dim, self.num_query_heads = self.key_dim, self.num_heads
+        few = checks.width("GroupQueryAttention: num_key_value_heads", num_key_value_heads)
+        if self.num_heads % few:
+            raise ValueError(
+                f"GroupQueryAttention: num_key_value_heads: found {few}, wanted a divisor of "
+                f"num_query_heads, {self.num_heads}"
+            )
+        self.num_key_value_heads = few
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration from which `from_config` makes an equal layer; JSON-able."""
+        config = super().get_config()
+        del config["output_shape"]
+        return config
+
+    @property
+    def _value_heads(self) -> int:
+        return self.num_key_value_heads
+
+
+#: Keras's longer name.
+GroupedQueryAttention = GroupQueryAttention
 
 
 def _beside(found: Sequence[Any]) -> Any:

@@ -70,8 +70,9 @@ class Layer(WeightViews, Copied):
     _constraints: Mapping[str, Any] = MappingProxyType({})
     #: The model that it stands for, if it does.
     _inner_model: Any = None
-    #: Whether it adds to the loss of a model.
+    #: Whether it adds to the loss of a model, and how many quantities.
     _adds_to_loss: Any = False
+    _additions: Any = 0
     #: Whether the class is a user's; see `own.OwnLayer`.
     _is_own: ClassVar[bool] = False
     #: The keyword arguments that describe a layer, besides its name and `trainable`.
@@ -127,6 +128,9 @@ class Layer(WeightViews, Copied):
     def __setattr__(self, name: str, value: Any) -> None:
         known = vars(self)
         fixed = name in ("activation", "axis", *self.config_names, *MULTIPLIERS)
+        if name == "activity_regularizer":  # a custom layer's __init__ may set it
+            fixed = known.get("_network") is not None
+            value = value if fixed else regularizers.get(value)
         if name == "name" and known.get("_model"):
             self._check_name(value)
             known["_automatic_name"] = False

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from .._base.lazy import imports
 from .._data.structures import leaves, mapped, packed
 from .base import Layer
@@ -38,6 +40,7 @@ class Body:
     def __init__(
         self, inputs: list[Symbol], result: Any, form: Form, added: BatchNumber, unit: Symbol | None
     ) -> None:
+        result = mapped(_as_symbol, result)
         self.inputs, self.outputs, self.form = inputs, leaves(result), form
         wrong = [output for output in self.outputs if not isinstance(output, Symbol)]
         if wrong or not self.outputs:
@@ -66,6 +69,13 @@ class Body:
         for term, source in zip(self.added, found[count:], strict=True):
             plan.add_loss(source, term.factor, term.whole)
         return found[:count]
+
+
+def _as_symbol(output: Any) -> Any:
+    """A number of the batch, which a layer that adds it to the loss may return, for all rows."""
+    if isinstance(output, BatchNumber):
+        return Symbol.operators["computed"](np.multiply, (output, 1.0), {})
+    return output
 
 
 def _used(outputs: list[Symbol], inputs: list[Symbol]) -> list[Symbol]:

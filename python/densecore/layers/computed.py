@@ -21,6 +21,13 @@ from .weight import DESCRIBED, Weight, Zeros
 _COUNTS = (3, 5)
 
 
+class _Rows:
+    """Among arguments: the number of rows, which a symbol's shape has None for."""
+
+
+_ROWS = _Rows()
+
+
 class Computed(Symbol):
     """A function of symbols and weights, with its arguments.
 
@@ -105,12 +112,13 @@ class Computed(Symbol):
         layer = RowFunction(self._compute, self._fixed, row, use, _name(self._function))
         return node_of(layer, symbols)
 
-    def _compute(self, parts: list[Any]) -> Any:
+    def _compute(self, parts: list[Any], count: int) -> Any:
         shaped = [
             np.reshape(part, leaf.shape) if isinstance(leaf, Weight) else part
             for leaf, part in zip(self._leaves, parts, strict=True)
         ]
-        return self._value(dict(zip(map(id, self._leaves), shaped, strict=True)))
+        known = dict(zip(map(id, self._leaves), shaped, strict=True))
+        return self._value({**known, id(_ROWS): count})
 
     def _value(self, known: dict[int, Any]) -> Any:
         if id(self) not in known:
@@ -163,6 +171,7 @@ def computed(function: Callable[..., Any], given: Any, named: Any) -> Any:
         known: dict[int, Any] = {
             id(leaf): _sample(leaf, count) for leaf in _leaves_of((given, named))
         }
+        known[id(_ROWS)] = count
         _with_samples((given, named), known, _COUNTS.index(count))
         with np.errstate(all="ignore"):
             samples.append(function(*_filled(given, known), **_filled(named, known)))
@@ -204,7 +213,7 @@ def _filled(thing: Any, known: dict[int, Any]) -> Any:
     """The same with numbers in place of symbols and weights."""
     if isinstance(thing, Computed):
         return thing._value(known)
-    if isinstance(thing, Symbol | Weight):
+    if isinstance(thing, Symbol | Weight | _Rows):
         return known[id(thing)]
     if isinstance(thing, list | tuple):
         return type(thing)(_filled(part, known) for part in thing)
@@ -225,7 +234,7 @@ def _with_samples(thing: Any, known: dict[int, Any], place: int) -> None:
 
 def _known(thing: Any) -> Any:
     """The same arguments, with numbers of the batch replaced by the symbols that they are computed
-    from, and with -1 for the number of rows in a shape."""
+    from, and with `_ROWS` for the number of rows in a shape."""
     if isinstance(thing, BatchNumber):
         return _of_number(thing)
     if isinstance(thing, WhenTrained):
@@ -236,7 +245,7 @@ def _known(thing: Any) -> Any:
         sizes = any(part is None for part in thing) and all(
             part is None or isinstance(part, int) for part in thing
         )
-        return type(thing)(-1 if sizes and part is None else _known(part) for part in thing)
+        return type(thing)(_ROWS if sizes and part is None else _known(part) for part in thing)
     if isinstance(thing, dict):
         return {key: _known(part) for key, part in thing.items()}
     return thing

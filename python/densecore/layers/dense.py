@@ -186,5 +186,17 @@ class Dense(Layer):
 
 
 def TimeDistributed(layer: Layer, **general: Any) -> Layer:
-    """The layer itself: a dense layer takes each vector along the last dimension anyway."""
+    """The layer itself: a dense layer takes each vector along the last dimension anyway.
+
+    Parameters
+    ----------
+    layer : Layer
+    **general
+        ``name`` and ``trainable`` become the layer's, if it has no name yet; others are without
+        effect.
+    """
+    if general.get("name") is not None and layer.name is None:
+        layer.name = general["name"]
+    if "trainable" in general:
+        layer.trainable = general["trainable"]
     return layer

@@ -13,7 +13,7 @@ from .base import Layer
 from .graph import lower, trace
 from .input import Input
 from .lowering import Plan, Row, Source
-from .symbols import Symbol
+from .symbols import Node, Symbol
 from .weight import Weight, with_weight
 from .whole_function import WholeFunction
 
@@ -48,7 +48,7 @@ class DerivedActivation(functions.UserActivation):
         row, units = plan.row, plan.width
         number = plan.add({"kind": "function", "units": units}, units)
         plan.functions[number] = WholeFunction(
-            lambda parts: self.given(parts[0]), [row], [False], row, "rows"
+            lambda parts, _: self.given(parts[0]), [row], [False], row, "rows"
         )
         plan.close(row)
 
@@ -153,12 +153,28 @@ class Lambda(Layer):
         return self._function(x, **self._arguments)
 
     def _called_with(self, inputs: Any) -> Any:
+        before = next(Node._numbers)
         try:
-            return self.compute(inputs)
+            found = self.compute(inputs)
         except TypeError:
             if not isinstance(inputs, Symbol):
                 raise
             return None  # what a symbol does not know may be a function of single elements yet
+        if self.name is None or not isinstance(found, Symbol) or "_is_named" in vars(self):
+            return found
+        vars(self)["_is_named"] = True  # no model may have two layers of a name
+        return self._named(found, before)
+
+    def _named(self, found: Any, before: int) -> Any:
+        """The result of a layer with this name: the last of those that the function made, which are
+        newer than `before`, or one more behind it."""
+        node = None if found._in_python else found._node
+        layer: Any = None if node is None or node.number < before else node.layer
+        if layer is None or layer.name is not None or layer.parameter_names or layer._is_own:
+            layer = Symbol.operators["identity"]()
+            found = layer(found)
+        layer.name = self.name
+        return found
 
     def _body(self, row: Row) -> Any:
         """An input, and the function's result for such rows; None for a function of single elements

@@ -37,7 +37,7 @@ def of_mean(plan: Plan, source: Source) -> Source:
     if mask is None:
         return source
 
-    def scaled(parts: list[Any]) -> Any:
+    def scaled(parts: list[Any], _: int) -> Any:
         x, given = parts
         counts = mask.counts(plain(given)).astype(np.float64)
         return x * (counts * (x.shape[1] / counts.sum(axis=1, keepdims=True)))[:, :, None]
@@ -86,7 +86,7 @@ class Masking(Layer):
         plan.close((plan.width,))
         number = plan.add({"kind": "function", "units": plan.width}, plan.width)
         plan.functions[number] = WholeFunction(
-            lambda parts: parts[0] * self._counts(plain(parts[0]))[:, :, None],
+            lambda parts, _: parts[0] * self._counts(plain(parts[0]))[:, :, None],
             [source.row], [False], source.row, "rows",
         )  # fmt: skip
         plan.close(source.row)

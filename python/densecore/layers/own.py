@@ -7,7 +7,7 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array, Network
-from .._base.keras_arrays import as_tensors
+from .._base.keras_arrays import as_tensors, once
 from .._base.lazy import imports
 from .._base.locks import describing
 from .._base.registry import get_registered_name
@@ -179,9 +179,13 @@ class OwnLayer(UserClass, Layer):
         return found
 
     @property
-    def _adds_to_loss(self) -> bool:
+    def _additions(self) -> int:
         bodies = vars(self).get("_bodies", {}).values()
-        return any(body is not None and body.added for body in bodies)
+        return sum(len(body.added) for body in bodies if body is not None)
+
+    @property
+    def _adds_to_loss(self) -> bool:
+        return self._additions > 0
 
     def _weight_shapes(self, row: Row) -> tuple[Shapes, Shapes]:
         if not vars(self).get("_bodies"):
@@ -210,13 +214,13 @@ class OwnLayer(UserClass, Layer):
     @property
     def weights(self) -> list[Array]:
         own = [weight.value for weight in self._own_weights()]
-        return [*own, *(array for part in self._shown_parts() for array in part.weights)]
+        return once([*own, *(array for part in self._shown_parts() for array in part.weights)])
 
     @property
     def trainable_weights(self) -> list[Array]:
         own = [weight.value for weight in self._own_weights() if weight.trainable]
         of_parts = [array for part in self._shown_parts() for array in part.trainable_weights]
-        return [*(own if self._trainable else []), *of_parts]
+        return once([*(own if self._trainable else []), *of_parts])
 
     @property
     def trainable(self) -> bool:

@@ -16,7 +16,7 @@ class RowFunction(Layer):
 
     def __init__(
         self,
-        compute: Callable[[list[Any]], Any],
+        compute: Callable[[list[Any], int], Any],
         fixed: Sequence[bool],
         output: Row,
         use: str,

@@ -165,4 +165,4 @@ def _columns(symbol: Symbol, index: Any) -> Any:
     return Symbol.operators["number"](found, ()) if number else found
 
 
-Symbol.operators["columns"] = _columns
+Symbol.operators.update(columns=_columns, identity=Identity)

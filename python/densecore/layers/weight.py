@@ -267,9 +267,15 @@ class Weight(NDArrayOperatorsMixin):
             self._dense[bias] = layer
         return self._dense[bias]
 
-    def symbol(self) -> Any:
+    def symbol(self, row: Row | None = None) -> Any:
         """The numbers as a symbol, the same for each row: a dense layer of zeros has them as its
-        bias. Whatever is made of it costs memory for each row."""
+        bias. Whatever is made of it costs memory for each row.
+
+        Parameters
+        ----------
+        row : tuple of int, optional
+            The shape of each row; by default that of the weight, (units,) for (1, units).
+        """
         if not DESCRIBED.anchors:
             raise TypeError(f"weight {self.name}: found it together with symbols outside of a call")
         if self._alone is None:
@@ -283,7 +289,8 @@ class Weight(NDArrayOperatorsMixin):
             )
             _carries(self._alone, bias=self)
         found: Any = self._alone(zero())
-        row = self.shape[1:] if self.ndim == 2 and self.shape[0] == 1 else self.shape
+        if row is None:
+            row = self.shape[1:] if self.ndim == 2 and self.shape[0] == 1 else self.shape
         return found if row in ((), found.row) else Symbol.operators["reshape"](found, (-1, *row))
 
     def _activated(self, name: str) -> Any:
@@ -327,6 +334,8 @@ class _Reshaped(initializers.Initializer):
 def _reshaped(function: Any, weight: Weight, shape: Any, **named: Any) -> Any:
     """A weight with other dimensions; it has none for the rows."""
     row = function(np.empty(weight.shape), shape, **named).shape
+    if row[:1] == (1,):  # which would be taken for that of the rows
+        return Symbol.operators["computed"](function, (weight, shape), named)
     return Symbol.operators["reshape"](weight.symbol(), (-1, *row))
 
 
@@ -368,7 +377,33 @@ def with_weight(ufunc: Any, inputs: tuple[Any, ...]) -> Any:
         found = _fused(ufunc, x, weight)
         if found is not None:
             return found
-    return ufunc(*(given.symbol() if isinstance(given, Weight) else given for given in inputs))
+    rows = [
+        len(given.row) for given in inputs if isinstance(given, Symbol) and not _is_fixed(given)
+    ]
+    return ufunc(
+        *(_aligned(given, rows) if isinstance(given, Weight) else given for given in inputs)
+    )
+
+
+def _is_fixed(symbol: Symbol) -> bool:
+    return bool(Symbol.operators["fixed"](symbol))
+
+
+def _aligned(weight: Weight, rows: list[int]) -> Any:
+    """A weight as a symbol in a function of symbols whose rows have so many dimensions.
+
+    NumPy aligns dimensions from the last one, so that the first of as many as those of a batch is
+    that of the rows: it must be 1, and goes. Without symbols none may, as none would be missed.
+    """
+    dimensions = max(rows, default=0) + 1
+    if rows and weight.ndim == dimensions and weight.shape[0] == 1:
+        return weight.symbol(weight.shape[1:])
+    if weight.ndim >= dimensions if rows else weight.ndim > 1 and weight.shape[0] == 1:
+        raise ValueError(
+            f"weight {weight.name}: found shape {weight.shape} with rows of {dimensions - 1} "
+            "dimensions, wanted no more of them, or a first one of 1"
+        )
+    return weight.symbol(weight.shape)
 
 
 def _fused(ufunc: Any, x: Symbol, weight: Weight) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from .._base import checks
 from .._base.dtypes import Array, Network, floatx
 from .._base.keras_arrays import named
+from ..config import DTypePolicy
 from .eager import build_alone
 from .in_core import InCore
 from .symbols import Node
@@ -42,6 +43,14 @@ class WeightViews(InCore):
         return floatx() if self._network is None else str(self._network.parameters.dtype)
 
     compute_dtype = variable_dtype = dtype
+
+    @property
+    def dtype_policy(self) -> DTypePolicy:
+        """The dtype under Keras's name for it."""
+        return DTypePolicy(self.dtype)
+
+    #: What a layer of one's own says of its inputs.
+    input_spec: Any = None
 
     @property
     def trainable(self) -> bool:

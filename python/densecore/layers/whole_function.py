@@ -17,7 +17,7 @@ class WholeFunction:
     Parameters
     ----------
     compute : callable
-        The arrays of the inputs → an array.
+        The arrays of the inputs, and the number of rows → an array.
     rows : list of tuple of int
         The shapes of the inputs' rows; the core puts them side by side.
     fixed : list of bool
@@ -31,7 +31,7 @@ class WholeFunction:
 
     def __init__(
         self,
-        compute: Callable[[list[Any]], Any],
+        compute: Callable[[list[Any], int], Any],
         rows: Sequence[Row],
         fixed: Sequence[bool],
         output: Row,
@@ -83,7 +83,7 @@ class WholeFunction:
         for first, row, fixed in zip(starts, self._rows, self._fixed, strict=True):
             part = x[:, first : first + math.prod(row)]
             parts.append(part[0].reshape(row) if fixed else part.reshape((count, *row)))
-        return self._compute(parts)
+        return self._compute(parts, count)
 
     def _placed(self, found: Array, count: int) -> Array:
         if self._use == "rows":
@@ -105,8 +105,8 @@ def penalise(plan: Plan, penalty: Callable[[Any], Any]) -> None:
     here = plan.here
     plan.close()
 
-    def compute(parts: list[Any]) -> Any:
-        return penalty(parts[0]) / max(len(parts[0]), 1)
+    def compute(parts: list[Any], rows: int) -> Any:
+        return penalty(parts[0]) / max(rows, 1)
 
     number = plan.add({"kind": "function", "units": 1}, 1)
     plan.functions[number] = WholeFunction(compute, [here.row], [False], (1,), "once")

@@ -1,6 +1,7 @@
 """The base class of losses: options, checks, the reduction to one number."""
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, ClassVar
 
 import numpy as np
@@ -8,10 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._autodiff.traced import Traced
 from .._base import checks
-from .._base.dtypes import DTYPES, KERNELS, Array, real_dtype
+from .._base.dtypes import DTYPES, KERNELS, Array, floatx, real_dtype
 from .._base.fixed import Fixed
 from .._base.lookup import unknown
 from .._base.overriding import overridden
+from .._base.warn import warn
 from .._data.arrays import as_labels
 from .._data.interop import refuse_masked
 from .formulas import FORMULAS
@@ -127,6 +129,43 @@ class Loss(Fixed):
     def _parameters(self) -> list[float]:
         """The parameters in the core's order."""
         return [float(self._options[key]) for key in CORE[self.kind]["parameters"]]
+
+    @property
+    def dtype(self) -> str:
+        """What functions of one's own may cast to: ``backend.floatx()``."""
+        return floatx()
+
+    #: Whether a model applies an activation before: its outputs are no logits to metrics.
+    _activated: ClassVar[bool] = False
+
+    @property
+    def link(self) -> str | None:
+        """What makes probabilities of logits; None: outputs are what metrics take."""
+        if not self.from_logits or self._activated:
+            return None
+        found: str | None = CORE[self.kind]["link"]
+        return found
+
+    def behind(self, activation: str) -> "Loss":
+        """The loss as that of outputs of an activation, which logits do not have: as in Keras it
+        applies its own all the same.
+
+        Parameters
+        ----------
+        activation : str
+            The core's name; a warning is given for that which the loss applies.
+        """
+        activated = self.from_logits and activation != "linear"
+        if activated and activation == CORE[self.kind]["link"]:
+            warn(
+                f"loss {self.name}: found from_logits=True for outputs of {activation}, wanted "
+                f"from_logits=False, or outputs without activation: {activation} is applied twice"
+            )
+        if activated == self._activated:
+            return self
+        found = copy(self)
+        vars(found)["_activated"] = activated
+        return found
 
     @property
     def sparse(self) -> bool:

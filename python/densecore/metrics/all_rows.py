@@ -7,8 +7,9 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
-from ..losses.base import CORE, Loss
+from ..losses.base import Loss
 from .base import Description, Metric, matched, weights
+from .base import softmax as _softmax
 
 
 class OfAllRows(Metric):
@@ -39,7 +40,7 @@ class OfAllRows(Metric):
         self._rows = []
 
     def _describe(self, loss: Loss, outputs: int, weighted: bool) -> Description:
-        link = CORE[loss.kind]["link"] if loss.from_logits and self._takes_shares else None
+        link = loss.link if self._takes_shares else None
 
         def value(targets: Array, found: Array, weight: Array | None) -> float:
             if link is not None:
@@ -59,11 +60,6 @@ class OfAllRows(Metric):
 
     def _value(self, targets: Array, outputs: Array, weight: Array) -> float:
         raise NotImplementedError
-
-
-def _softmax(x: Array) -> Array:
-    grown = np.exp(x - x.max(axis=1, keepdims=True))
-    return np.asarray(grown / grown.sum(axis=1, keepdims=True))
 
 
 def _ratio(part: Array, whole: Array) -> Array:

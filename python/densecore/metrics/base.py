@@ -8,7 +8,7 @@ import numpy as np
 
 from .._autodiff.traced import plain
 from .._base import checks, core
-from .._base.dtypes import Array
+from .._base.dtypes import Array, floatx
 from .._base.overriding import overridden
 from .._base.registry import Registry
 from .._data.arrays import as_labels, as_matrix, as_targets, as_weights
@@ -120,6 +120,11 @@ class Metric:
     add_variable = add_weight
 
     @property
+    def dtype(self) -> str:
+        """What functions of one's own may cast to: ``backend.floatx()``. Sums are float64."""
+        return floatx()
+
+    @property
     def variables(self) -> list[Variable]:
         """The variables that `add_weight` has made."""
         return list(self._variables)
@@ -188,8 +193,8 @@ class Metric:
             return self._of_pass, {"weighted": weighted}
         kind = by_loss(self.kind, loss.kind, outputs)
         options = {**self._core_options(), "weighted": weighted}
-        if loss.from_logits and self._of_probabilities(kind):
-            options["link"] = CORE[loss.kind]["link"]
+        if loss.link and self._of_probabilities(kind):
+            options["link"] = loss.link
         core.Metric(kind, options, outputs, loss.sparse)
         return kind, options
 
@@ -234,6 +239,12 @@ def weights(sample_weight: Any, rows: int) -> Array | None:
     if sample_weight is None:
         return None
     return as_weights(sample_weight, np.dtype(np.float64), rows, allow_zeros=True)
+
+
+def softmax(x: Array) -> Array:
+    """The shares that logits (rows, classes) stand for."""
+    grown = np.exp(x - x.max(axis=1, keepdims=True))
+    return np.asarray(grown / grown.sum(axis=1, keepdims=True))
 
 
 def by_loss(kind: str, loss: str, outputs: int) -> str:

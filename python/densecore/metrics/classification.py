@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 
 from .._base import checks
+from .._base.dtypes import Array
 from .._base.lookup import unknown
 from ..losses.base import Loss
 from .base import Description, Metric, matched, weights
+from .base import softmax as _softmax
 
 
 def _share(option: str, value: Any) -> float:
@@ -319,8 +321,9 @@ class AUC(_OfProbabilities):
     num_thresholds, summation_method, thresholds, from_logits
         Accepted for Keras's sake, and without effect: the order of the scores is what counts.
     multi_label : bool, optional
-        Of several outputs. True: the mean of their areas, also by default; False: one area of all
-        outputs of all rows, as of one output.
+        Of several outputs. True: the mean of their areas, also by default for class numbers; False,
+        and by default for targets of several columns: one area of all outputs of all rows, as of
+        one output.
     num_labels
         Accepted for Keras's sake: the outputs say how many there are.
     label_weights
@@ -366,8 +369,9 @@ class AUC(_OfProbabilities):
         super().__init__(name, **common, curve=curve)
 
     @property
-    def _is_flat(self) -> bool:
-        return self._options.get("multi_label") is False
+    def _flag(self) -> bool | None:
+        given: bool | None = self._options.get("multi_label")
+        return given
 
     def _core_options(self) -> dict[str, Any]:
         options = super()._core_options()
@@ -377,10 +381,13 @@ class AUC(_OfProbabilities):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add some rows; see `Metric.update_state`."""
         shape = np.shape(y_pred)
-        if not self._is_flat or len(shape) < 2 or shape[-1] < 2:
+        if self._flag or len(shape) < 2 or shape[-1] < 2:
             super().update_state(y_true, y_pred, sample_weight)
             return
         outputs, targets, labels = matched(y_true, y_pred)
+        if labels and self._flag is None:
+            super().update_state(y_true, y_pred, sample_weight)
+            return
         if labels:
             targets = targets[:, None] == np.arange(outputs.shape[1])
         weight = weights(sample_weight, len(outputs))
@@ -388,11 +395,13 @@ class AUC(_OfProbabilities):
         super().update_state(targets.reshape(-1, 1), outputs.reshape(-1, 1), spread)
 
     def _describe(self, loss: Loss, outputs: int, weighted: bool) -> Description:
-        if not self._is_flat or outputs < 2:
+        flat = not self._flag and not (self._flag is None and loss.sparse)
+        if not flat or outputs < 2:
             return super()._describe(loss, outputs, weighted)
-        if loss.from_logits:
-            raise ValueError(
-                f"metric '{self.name}': multi_label: found False with a loss from_logits, wanted "
-                "outputs that are probabilities"
-            )
+        if loss.link == "softmax":  # sigmoid keeps the order of all outputs
+
+            def of_logits(y: Array, found: Array, weight: Array | None) -> float:
+                return self._of_pass(y, _softmax(found), weight)
+
+            return of_logits, {"weighted": weighted}
         return self._of_pass, {"weighted": weighted}

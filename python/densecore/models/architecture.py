@@ -165,6 +165,10 @@ class Architecture:
             self._nested = Nested(self)
         return self._nested
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shapes of the outputs for those of the inputs; see `Layer.compute_output_shape`."""
+        return self._as_layer().compute_output_shape(input_shape)
+
     def _called(self, inputs: Any) -> Any:
         """The symbols of the outputs for those of inputs."""
         return connect(self._as_layer(), inputs)

@@ -67,6 +67,7 @@ def data_of(
             outputs=columns or loss.target_columns(model._outputs),
             sparse=loss.sparse,
             some=some,
+            finite=not is_own(loss),
         )
     except (TypeError, ValueError):
         if new:
@@ -106,6 +107,12 @@ def data_of_heads(
     return Data(x, targets, loss.weights(sample_weight, model._dtype, len(x), some))
 
 
+def is_own(loss: Any) -> bool:
+    """Whether a loss is a function of the user's, which may know what NaN among targets says."""
+    given = loss.given if isinstance(loss, ModelLoss | VectorsLoss) else None
+    return isinstance(loss, CallableLoss) and (given is None or is_own(given))
+
+
 def only_array(model: "Compiled", given: Any) -> Any:
     """The data of the only output, where they are in a list or dictionary of one entry."""
     if given is None or type(given) is np.ndarray:  # without the slow look below
@@ -136,7 +143,7 @@ def _settle_targets(model: "Compiled", y: Any, rows: int) -> int | None:
     if isinstance(loss, VectorsLoss):
         return columns
     usual = loss.sparse or columns == outputs or (len(shape) < 2 and not loss._flat)
-    free = not usual and are_free(model._compiled_metrics)
+    free = not usual and are_free(model._compiled_metrics, columns)
     if model._compiled_metrics and free != model._free_metrics:
         model._free_metrics = free
         model._network_changed()
@@ -145,6 +152,7 @@ def _settle_targets(model: "Compiled", y: Any, rows: int) -> int | None:
     if model._compiled_metrics and not free:
         raise ValueError(
             f"y: found shape {shape}, wanted {(rows, outputs)}: metrics compare targets with "
-            "outputs (y may have any columns where the loss and all metrics are custom)"
+            "outputs (y may have any columns where the loss and all metrics are custom, and one "
+            "where metrics are means over outputs, such as 'mae')"
         )
     return columns

@@ -1,8 +1,8 @@
 """A model with its loss, optimizer and metrics."""
 
 import weakref
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from .. import losses, optimizers
@@ -15,11 +15,27 @@ from ..metrics import Metric, get_all, reported_names
 from ..metrics.base import Description
 from .added_only import AddedOnly
 from .batch_data import data_of
-from .free_metrics import FreeRunningMetrics
+from .free_metrics import FreeRunningMetrics, as_function
 from .heads import HeadsLoss, HeadsRunningMetrics, heads_of
 from .own_steps import ModelLoss, OwnRunningMetrics, loss_of_model, trackers
 from .vectors import VectorsLoss, needs_vectors, take_rows
 from .weights import Weights
+
+#: The models whose `fit` runs: what it trains must stay theirs. Not an attribute, which copies and
+#: files that a callback makes would have, too.
+_FITTING: weakref.WeakSet["Compiled"] = weakref.WeakSet()
+
+
+@contextmanager
+def fitting(model: "Compiled") -> Iterator[None]:
+    """While a `fit` runs; a callback may call another one of the same model."""
+    outer = model in _FITTING
+    _FITTING.add(model)
+    try:
+        yield
+    finally:
+        if not outer:
+            _FITTING.discard(model)
 
 
 class Compiled(Weights):
@@ -88,6 +104,8 @@ class Compiled(Weights):
         ------
         ValueError
             An unknown name, or a metric that does not suit the loss.
+        RuntimeError
+            A callback of the model's own `fit` calls it, which goes on with what it began with.
         """
         several = [] if self._has_own_steps else self._head_names
         if len(several) < 2:
@@ -119,7 +137,16 @@ class Compiled(Weights):
         network = self._network_or_none
         # Other threads must neither train with half of the new settings, nor compile at this time.
         with nullcontext() if network is None else network.reserved():
+            self._refuse_within_fit("compile")
             self._choose(optimizers.get(optimizer), chosen, plain, weighted)
+
+    def _refuse_within_fit(self, name: str) -> None:
+        if self in _FITTING:
+            raise RuntimeError(
+                f"{name}: found a call during the model's own fit, which would go on without it; "
+                "wanted one before, after, or in on_train_end (optimizer.learning_rate and "
+                "layer.trainable may be set at any time)"
+            )
 
     def _choose(
         self,
@@ -210,7 +237,8 @@ class Compiled(Weights):
     def _network_changed(self) -> None:
         """Compile the core's network, if there is one and the model is compiled."""
         super()._network_changed()
-        vars(self).pop("_sharing", None)  # ranks agree anew
+        if (ranks := vars(self).pop("_sharing", None)) is not None:  # which agree anew
+            ranks.network.expect_nothing()
         if self._network_or_none is None or self.optimizer is None:
             return
         loss = self._compiled_loss()
@@ -219,12 +247,15 @@ class Compiled(Weights):
             self._loss = loss = VectorsLoss(loss, self._output_row)
             self._free_metrics = True
         if isinstance(loss, HeadsLoss):
+            for head, activation in zip(loss.heads, self._last_activations, strict=True):
+                head.loss = None if head.loss is None else head.loss.behind(activation)
             take_rows(loss, self._output_rows)
             network: Any = self._network_or_none
             network.compile_heads(
                 loss.described(), self.optimizer._settings, loss.described_metrics(), self.seed
             )
             return
+        self._loss = loss = loss.behind(self._last_activations[0])
         self._network_or_none.compile(
             loss.kind,
             loss.reduction,
@@ -270,6 +301,11 @@ class Compiled(Weights):
                 metric for head in self.loss.heads for metric in (*head.metrics, *head.weighted)
             ]
         return [*self._metrics, *self._weighted_metrics]
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `compile` has been called."""
+        return self._loss is not None
 
     def reset_metrics(self) -> None:
         """Forget the values of the metrics; `fit` and `evaluate` do so by themselves."""
@@ -348,7 +384,7 @@ class Compiled(Weights):
             functions: list[Any] = [
                 loss.metric_function(metric)
                 if isinstance(loss, VectorsLoss)
-                else metric._describe(loss, self._outputs, False)[0]
+                else as_function(metric, loss, self._outputs)
                 for metric in self._compiled_metrics
             ]
             weighted = [False] * len(self._metrics) + [True] * len(self._weighted_metrics)

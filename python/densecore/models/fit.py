@@ -11,6 +11,7 @@ from .._data.batches import Arrays, Passes, Source, are_batches
 from ..callbacks.base import CallbackList
 from ..callbacks.history import History
 from ..callbacks.progress import ProgressBar, check_verbose
+from .compiled import fitting
 from .evaluate import (
     Callbacks,
     Prepare,
@@ -147,12 +148,13 @@ def _fit(
     network = model._network
     try:
         history.on_train_begin()
-        listeners.on_train_begin({})
-        if not model.stop_training:
-            if method is None:
-                run.train(model._initial_epoch, arguments.epochs)
-            else:
-                run.solve(method, model._initial_epoch, arguments.epochs)
+        with fitting(model):
+            listeners.on_train_begin({})
+            if not model.stop_training:
+                if method is None:
+                    run.train(model._initial_epoch, arguments.epochs)
+                else:
+                    run.solve(method, model._initial_epoch, arguments.epochs)
         network.finish_training()
         model._give_back()
         listeners.on_train_end(run.logs)

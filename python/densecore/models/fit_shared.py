@@ -16,6 +16,7 @@ from ..callbacks.base import CallbackList
 from ..callbacks.history import History
 from ..data.shards import Shards
 from ..distributed.group import Group, group_of
+from .compiled import fitting
 from .evaluate import refuse_with_batches, validation_source
 from .fit import FitArguments, begin, listeners_of, params_of, sources_of
 from .shared_rows import (
@@ -239,14 +240,15 @@ def _train(
     with network.reserved(), noted_signals() as signals:
         run.signals = signals
         try:
-            group.together(lambda: _begin(listeners, history))
-            _go_on_as_first(model, every, history, sharing)
-            sharing.take_state()
-            if not run.any(model.stop_training):
-                if arguments.solver is not None:
-                    run.solve_shared(arguments, model._initial_epoch)
-                else:
-                    run.train(model._initial_epoch, arguments.epochs)
+            with fitting(model):
+                group.together(lambda: _begin(listeners, history))
+                _go_on_as_first(model, every, history, sharing)
+                sharing.take_state()
+                if not run.any(model.stop_training):
+                    if arguments.solver is not None:
+                        run.solve_shared(arguments, model._initial_epoch)
+                    else:
+                        run.train(model._initial_epoch, arguments.epochs)
             network.finish_training()
             model._give_back()
             sharing.check_drift()

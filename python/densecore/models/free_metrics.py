@@ -1,17 +1,51 @@
 """Custom metrics for targets that have other columns than the outputs."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .._base.dtypes import Array
+from ..losses.base import CORE, Loss
 from ..metrics import Metric
 from ..metrics.function import MeanMetricWrapper
 
+#: The metrics to which all elements of a row are alike, besides the losses that are means of them.
+_OF_ELEMENTS = ("binary_accuracy", "root_mean_squared_error", "mean_relative_error")
 
-def are_free(metrics: list[Metric]) -> bool:
-    """Whether all of them are Python functions, which take targets of any columns."""
-    return all(isinstance(metric, MeanMetricWrapper) or metric.is_own for metric in metrics)
+
+def _is_function(metric: Metric) -> bool:
+    return isinstance(metric, MeanMetricWrapper) or metric.is_own
+
+
+def are_free(metrics: list[Metric], columns: int) -> bool:
+    """Whether all of them take targets of so many columns: Python functions take any, and means
+    over the outputs one column for all."""
+    return all(
+        _is_function(metric) or (columns == 1 and is_of_elements(metric)) for metric in metrics
+    )
+
+
+def is_of_elements(metric: Metric) -> bool:
+    """Whether all elements of a row are alike to a metric of the core."""
+    if _is_function(metric):
+        return False
+    return metric.kind in _OF_ELEMENTS or bool(CORE.get(metric.kind, {}).get("averaged"))
+
+
+def as_function(metric: Metric, loss: Loss, outputs: int) -> Callable[..., float]:
+    """A metric as a function (y_true, y_pred, weights) → a number; the target of a row is that of
+    all its outputs."""
+    if _is_function(metric):
+        found: Callable[..., float] = metric._describe(loss, outputs, False)[0]  # type: ignore[assignment]
+        return found
+
+    def computed(y: Array, pred: Array, weight: Any) -> float:
+        sums = type(metric).from_config(metric.get_config())
+        sums.update_state(np.broadcast_to(y, pred.shape), pred, weight)
+        return float(sums.result())
+
+    return computed
 
 
 class FreeRunningMetrics:

@@ -242,7 +242,8 @@ class HeadsLoss(Loss):
             if head.loss.sparse:
                 found = as_labels(part, rows, head.outputs, name).reshape(-1, 1)
             else:
-                found = as_targets(part, dtype, rows, head.columns, name)
+                own = isinstance(head.loss, CallableLoss)
+                found = as_targets(part, dtype, rows, head.columns, name, not own)
             result[:, begin : begin + head.columns] = found
             begin += head.columns
         return result

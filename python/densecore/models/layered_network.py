@@ -195,6 +195,9 @@ class LayeredNetwork(Architecture):
             check_shapes(layer, network, places)
         layers = list(dict.fromkeys(self._all_layers()))
         self._network_or_none, self._ends, self._places = network, plan.ends, plan.places
+        last = plan.specs[-1]
+        given = last.get("activations", [(last.get("activation", "linear"), [])])
+        self._last_activations = [name for name, _ in given]
         self._loans, self._fresh = [], []
         self._penalised = [
             Penalised(array, network.layer_views(places[0])[1][name], layer, penalty)

@@ -1,5 +1,6 @@
 """Training and prediction for custom loops: on the caller's arrays, step by step."""
 
+import contextlib
 import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,7 @@ class OnBatch(Compiled):
     def train_on_batch(
         self,
         x: Array,
-        y: Array,
+        y: Any = None,
         sample_weight: Array | None = None,
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
@@ -84,6 +85,7 @@ class OnBatch(Compiled):
         ----------
         x : array_like (rows, features)
         y : array_like (rows, outputs), or (rows,) class numbers
+            None where `add_loss` makes the whole loss.
         sample_weight : array_like (rows,), optional
         class_weight : dict, optional
             As of `fit`.
@@ -106,10 +108,14 @@ class OnBatch(Compiled):
             range of the model's dtype.
         """
         if comm is not None:
-            found, ranks = None, vars(self).get("_sharing")
-            if ranks is not None and ranks.usual is not None and ranks.serves(comm):
-                weighted = sample_weight is not None or class_weight is not None
-                found = ranks.usual_step(x, y, weighted)
+            found: Any = None
+            network = self._network_or_none
+            if network is not None:
+                other = sample_weight is not None or class_weight is not None
+                vectors = x, y
+                with contextlib.suppress(ValueError):  # the core refuses them as they are
+                    vectors = as_vectors(x), as_vectors(y)
+                found = network.usual_step(*vectors, other, comm, True)
             if found is None:
                 with imports:
                     from . import shared_batch
@@ -378,39 +384,8 @@ class _ByModel:
         assert model is not None  # the core has asked
         return model
 
-    def share(self, ranks: Any) -> None:
-        """Make calls with these ranks' communicator try their usual step first.
-
-        The methods in between would cost as much as the sum of a small gradient.
-        """
-        known, model_of = weakref.ref(ranks), self._model
-
-        def train_on_batch(
-            x: Any,
-            y: Any,
-            sample_weight: Any = None,
-            class_weight: Any = None,
-            return_dict: bool = False,
-            *,
-            comm: Any = None,
-        ) -> Any:
-            found = known()
-            if (
-                found is not None
-                and found.usual is not None
-                and class_weight is None
-                and not return_dict
-                and found.serves(comm)
-            ):
-                loss = found.usual_step(x, y, sample_weight is not None)
-                if loss is not None:
-                    return loss
-                found.usual = None
-            return OnBatch.train_on_batch(
-                model_of(), x, y, sample_weight, class_weight, return_dict, comm=comm
-            )
-
-        vars(self)["train_on_batch"] = train_on_batch
+    def check_drift(self) -> None:
+        vars(self._model())["_sharing"].check_drift()
 
     def train_on_batch(self, *arguments: Any, **named: Any) -> Any:
         return OnBatch.train_on_batch(self._model(), *arguments, **named)

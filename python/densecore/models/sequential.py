@@ -108,7 +108,10 @@ class Sequential(Model):
         ------
         ValueError, TypeError
             It is not a layer, it belongs to a model already, or its name or place is taken.
+        RuntimeError
+            A callback of the model's own `fit` calls it, which trains the layers it began with.
         """
+        self._refuse_within_fit("add")
         self._append(layer)
         self._drop_network()
 
@@ -120,8 +123,9 @@ class Sequential(Model):
         Raises
         ------
         RuntimeError
-            The model has no layers.
+            The model has no layers; or a callback of its own `fit` calls this.
         """
+        self._refuse_within_fit("pop")
         if not self._layers:
             raise RuntimeError("pop: the model has no layers")
         layer = self._layers.pop()

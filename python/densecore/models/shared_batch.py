@@ -35,7 +35,7 @@ def train_on_batch(
         weighted = sample_weight is not None or class_weight is not None
         usual = ranks.plain and not ranks.group.total(float(weighted))
         share = step.share
-        ranks.usual = None
+        network.expect_nothing()
         if usual:
             ranks.expect(Layout(share.cuts, share.leaf, step.rows, step.weights))
         if network.steps % STEPS_BETWEEN_CHECKS == 0:

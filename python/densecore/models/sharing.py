@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._base import core
-from .._base.dtypes import DTYPES, Array
+from .._base.dtypes import Array
 from .._base.lazy import imports
-from .._data.arrays import as_vectors
 from .._data.dataset import Batch
 from ..distributed.group import Group, group_of
 from ..distributed.shares import Share
@@ -60,8 +59,6 @@ class Sharing:
         group.agree({**_description(model), **(settings or {})})
         _take_seed(model, group)
         _take_isa(model, group)
-        #: The next step of a custom loop, if it has as many rows as the last one.
-        self.usual: Any = None
         self.model = model
         network = self.network = model._network
         self.reduced = network.reduced
@@ -73,7 +70,6 @@ class Sharing:
         # Whether ranks meet within the passes, and what they have still to add up there.
         self.coupled = network.couples_rows()
         self._left: list[int] | None = None
-        self._steps = 0  # that were usual
         dtype = self.reduced.dtype
         for count in (*network.sums_of_pass(), network.summed_count + len(self.slots)):
             group.settle(count, dtype)
@@ -145,38 +141,12 @@ class Sharing:
         )
 
     def expect(self, layout: Layout) -> None:
-        """Prepare a step on rows that lie as those of the last one."""
-        self.usual = DTYPES[self.model.dtype].Part(self.network, *layout)
-        if self.network.by_model is not None:
-            self.network.by_model.share(self)
+        """Prepare a step of a custom loop on rows that lie as those of the last one.
 
-    def usual_step(self, x: Array, y: Array, weighted: bool) -> float | None:
-        """A step on as many rows as the last one had, on all ranks: with one sum and no more.
-
-        None, on all ranks, when a rank finds that it is not so.
+        The core makes it, with one sum over the ranks and no more.
         """
-        step = self.usual
-        group = self.group
-        group.noted.call = "train_on_batch"
-        try:
-            if weighted:
-                raise ValueError("weights are shared in another way")
-            step.gradient(as_vectors(x), as_vectors(y))
-        except (TypeError, ValueError):  # other rows, or arrays that must be converted
-            self.network.neutral_gradient()
-            self.slots[3] = 1
-        except BaseException as error:
-            self.reduce(error, False)
-        group.sum_(self.reduced)
-        loss: float | None = step.update()
-        if loss is None:
-            if self.slots[2] > 0:
-                group.raise_known(None)
-            return None
-        self._steps += 1
-        if self._steps % STEPS_BETWEEN_CHECKS == 0:
-            self.check_drift()
-        return loss
+        reduced = self.group.prepared(self.reduced)
+        self.network.expect(self.group, reduced, *layout, STEPS_BETWEEN_CHECKS)
 
     def _add_up(self, values: Array) -> None:
         assert self._left is not None

@@ -129,11 +129,6 @@ class Subclassed(UserClass, OwnClassFiles):
     def trainable_weights(self) -> list[Array]:
         return super().trainable_weights if self._graph is not None else []
 
-    def count_params(self) -> int:
-        """Number of weights, with those that no gradient changes."""
-        held = sum(weight.value.size for weight in self._own_weights() if weight.held)
-        return super().count_params() + int(held)
-
     def _parameter_tensors(self) -> dict[str, Array]:
         held = {
             f"own.{number}:{weight.name}": np.asarray(weight.value)

@@ -19,11 +19,9 @@ from ..losses.registry import stored_config
 from ..metrics import Metric
 from ..metrics.base import by_loss, matched
 from ..metrics.function import MeanMetricWrapper
+from .free_metrics import is_of_elements
 from .heads import HeadsLoss
 from .own_steps import ModelLoss
-
-#: The metrics to which all elements of a row are alike, besides the losses that are means of them.
-_OF_ELEMENTS = ("binary_accuracy", "root_mean_squared_error", "mean_relative_error")
 
 
 class VectorsLoss(CallableLoss):
@@ -107,8 +105,8 @@ class VectorsLoss(CallableLoss):
         given = self.given
         kind = by_loss(metric.kind, given.kind, self._row[-1])
         options = {**metric._core_options(), "weighted": True}
-        if given.from_logits and metric._of_probabilities(kind):
-            options["link"] = CORE[given.kind]["link"]
+        if given.link and metric._of_probabilities(kind):
+            options["link"] = given.link
 
         def computed(y: Array, outputs: Array, weight: Any) -> float:
             true, pred = self.shaped(y, outputs)
@@ -146,14 +144,7 @@ def needs_vectors(loss: Loss, metrics: list[Metric], row: Row | None) -> bool:
         return False
     if isinstance(loss, CallableLoss):
         return True
-    return not CORE[loss.kind]["averaged"] or not all(map(_is_of_elements, metrics))
-
-
-def _is_of_elements(metric: Metric) -> bool:
-    """Whether all elements of a row are alike to a metric."""
-    if metric.is_own or isinstance(metric, MeanMetricWrapper):
-        return False
-    return metric.kind in _OF_ELEMENTS or bool(CORE.get(metric.kind, {}).get("averaged"))
+    return not CORE[loss.kind]["averaged"] or not all(map(is_of_elements, metrics))
 
 
 def take_rows(loss: HeadsLoss, rows: list[Row]) -> None:
@@ -168,7 +159,7 @@ def take_rows(loss: HeadsLoss, rows: list[Row]) -> None:
         if head.loss is None or len(row) < 2:
             continue
         for metric in (*head.metrics, *head.weighted):
-            if not _is_of_elements(metric):
+            if not is_of_elements(metric):
                 raise ValueError(
                     f"metrics of {head.name}: found {metric.name}, wanted one to which all "
                     f"elements of rows of shape {row} are alike, such as 'mae', or a model of "

@@ -6,7 +6,9 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
+from .._base.keras_arrays import once
 from .._base.subnormals import flush_subnormals
+from .._data.arrays import as_dtype
 from .._data.interop import refuse_masked
 from ..layers.arrays import total
 from ..layers.has_weights import HasWeights
@@ -40,6 +42,7 @@ class Weights(LayeredNetwork, HasWeights):
         own = self._network.parameters
         if found.ndim > 0 and found.shape != own.shape:
             raise ValueError(f"parameters: found shape {found.shape}, wanted {own.shape}")
+        found = as_dtype("parameters", found, own.dtype)
         with self._reserved():
             own[...] = found
             flush_subnormals(own)
@@ -62,24 +65,25 @@ class Weights(LayeredNetwork, HasWeights):
     def count_params(self) -> int:
         """Number of weights, with those that no gradient changes."""
         self._network  # noqa: B018 - builds
-        return sum(layer.count_params() for layer in self._layers)
+        return sum(int(array.size) for array in self.weights)
 
     @property
     def weights(self) -> list[Array]:
         """All weights as views, in Keras's order."""
         self._network  # noqa: B018 - builds
-        return [array for layer in self._layers for array in layer.weights]
+        return once(array for layer in self._layers for array in layer.weights)
 
     @property
     def trainable_weights(self) -> list[Array]:
         """The weights that training changes by their gradient, as views."""
         self._network  # noqa: B018 - builds
-        return [array for layer in self._layers for array in layer.trainable_weights]
+        return once(array for layer in self._layers for array in layer.trainable_weights)
 
     @property
     def losses(self) -> list[float]:
-        """The penalties of weights that are added to the loss, a number for each regularizer; none
-        within a custom `compute_loss`, to which they are added anyway."""
+        """The penalties of weights that are added to the loss, a number for each regularizer, and
+        0.0 for each `add_loss` of a layer, which has no value outside a batch; none within a custom
+        `compute_loss`, to which they are added anyway."""
         if "_in_loss" in vars(self):
             return []
         found: list[float] = []
@@ -88,6 +92,7 @@ class Weights(LayeredNetwork, HasWeights):
                 penalty = getattr(layer, f"{name}_regularizer", None)
                 if penalty is not None:
                     found.append(float(penalty(array)))
+            found += [0.0] * layer._additions
         return found
 
     def add_loss(self, *loss: Any) -> None:

@@ -67,6 +67,17 @@ def _contiguous(name: str, array: Array) -> None:
         raise ValueError(f"{name}: found strides that are not C-contiguous, wanted C-contiguous")
 
 
+def _apart(out: Array | None, arrays: dict[str, Array], or_same: bool = False) -> None:
+    """Raise ValueError for an out that shares memory with what is read, unless the two are the
+    same array and `or_same`: a kernel would read numbers that it has written."""
+    if out is None:
+        return
+    for name, array in arrays.items():
+        same = or_same and array.ctypes.data == out.ctypes.data and array.shape == out.shape
+        if not same and np.may_share_memory(out, array) and np.shares_memory(out, array):
+            raise ValueError(f"out: found memory that overlaps {name}, wanted memory of its own")
+
+
 def matvec(W: ArrayLike, x: ArrayLike, out: Array | None = None) -> Array:
     """W·x.
 
@@ -87,6 +98,7 @@ def matvec(W: ArrayLike, x: ArrayLike, out: Array | None = None) -> Array:
     result = np.empty(weights.shape[0], weights.dtype) if out is None else out
     _shape("out", result, weights.shape[0])
     _contiguous("out", result)
+    _apart(out, {"W": weights, "x": vector})
     kernels.gemm(weights, vector.reshape(-1, 1), None, result.reshape(-1, 1))
     return result
 
@@ -122,6 +134,7 @@ def dense(
         _shape("b", bias, weights.shape[0])
     result = np.empty((len(rows), len(weights)), rows.dtype) if out is None else out
     _shape("out", result, len(rows), len(weights))
+    _apart(out, dict(zip(arrays, found, strict=True)))
     # The kernel wants W transposed; a layer's own `weight` is such a view already.
     transposed = np.ascontiguousarray(weights.T)
     kernels.gemm(rows, transposed, bias, result)
@@ -146,6 +159,7 @@ def activation(name: AnyActivation, z: ArrayLike, out: Array | None = None) -> A
     _shape("out", result, *values.shape)
     _contiguous("z", values)
     _contiguous("out", result)
+    _apart(out, {"z": values}, or_same=True)
     if values.size:
         kernels.activation(kernel, _rows(values), _rows(result), parameters)
     return result
@@ -171,6 +185,7 @@ def activation_gradient(
     _shape("out", result, *z_array.shape)
     for label, array in (("z", z_array), ("a", a_array), ("grad", g_array), ("out", result)):
         _contiguous(label, array)
+    _apart(out, {"z": z_array, "a": a_array, "grad": g_array}, or_same=True)
     if z_array.size:
         kernels.activation_gradient(
             kernel, _rows(z_array), _rows(a_array), _rows(g_array), _rows(result), parameters

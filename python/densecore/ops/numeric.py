@@ -347,7 +347,7 @@ def _of_rows(name: str, value: float | None) -> Callable[..., Any]:
         if not of_rows(shape):
             return known(*given, **named)
         found = CONSTANT_ROWS[0](tuple(shape))
-        if name == "broadcast_to":
+        if name == "broadcast_to":  # of a weight the first dimension of 1 is that of the rows
             return found + content
         if name == "full":
             return found + (others[0] if others else named["fill_value"])

@@ -18,8 +18,16 @@ from ..callbacks import Callback
 from ..distributed.group import group_of
 from ..models.fit_shared import OTHER_ROWS
 from ..models.sequential import Sequential
-from . import _ensemble, _scaling
-from ._build import Extras, dense_layers, initial_weights, network, rates_of, sizes_of
+from . import _ensemble, _kept_layers, _scaling
+from ._build import (
+    Extras,
+    check_total,
+    dense_layers,
+    initial_weights,
+    network,
+    rates_of,
+    sizes_of,
+)
 from ._callbacks import CallbackSupport
 from ._early_stopping import warn_of_the_end
 from ._fitted import DTYPES, SPARSE, FittedMLP, surely_finite
@@ -81,21 +89,38 @@ class BaseMLP(CallbackSupport, FittedMLP):
         if arguments.comm is not None:
             self._fit_on_ranks(X, y, sample_weight, arguments)
             return
-        self._check_arguments(arguments)
-        ensemble = self.n_members is not None
-        fitted = "estimators_" if ensemble else "model_"
-        first = fitted not in self.__dict__ or not (self.warm_start or arguments.incremental)
-        X, y = self._validated(X, y, first)
-        weights = _checked_weights(sample_weight, X)
-        if ensemble:
-            self._fit_members(X, y, weights, arguments, first)
-            return
-        training = self._prepared(X, y, weights, arguments, first)
-        _warn_of_data(training)
-        run(training)
-        finish(training)
+        # What an earlier fit has set, to be put back when this one fails before it has learnt
+        # anything: names, classes and a network of different fits would predict nonsense.
+        before, training = dict(self.__dict__), None
+        try:
+            self._check_arguments(arguments)
+            ensemble = self.n_members is not None
+            fitted = "estimators_" if ensemble else "model_"
+            first = fitted not in self.__dict__ or not (self.warm_start or arguments.incremental)
+            X, y = self._validated(X, y, first)
+            weights = _checked_weights(sample_weight, X)
+            if ensemble:
+                self._fit_members(X, y, weights, arguments, first)
+                return
+            training = self._prepared(X, y, weights, arguments, first)
+            _warn_of_data(training)
+            run(training)
+        except BaseException:
+            if training is None or not training.has_learnt:
+                self._put_back(before)
+            raise
+        try:
+            finish(training)
+        except ValueError:
+            self._put_back(before)
+            raise
         if not training.converged:
             warn_of_the_end(self.max_iter)
+
+    def _put_back(self, before: dict[str, Any]) -> None:
+        for name in set(self.__dict__) - set(before):
+            del self.__dict__[name]
+        self.__dict__.update(before)
 
     def _fit_on_ranks(self, X: Any, y: Any, sample_weight: Any, arguments: CallArguments) -> None:
         """Every rank makes the same of all rows; they share the batches, or the rows of a solver.
@@ -197,6 +222,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
         seed = self.random_state
         target = self._make_target(y, weights, None if first else self._target, arguments)
         weights = target.row_weights(y, weights)
+        check_total(self, weights, X.dtype)
         samples = Samples(X, y, target.encode(y), weights)
         sizes = [X.shape[1], *self._hidden_sizes(), target.objective.units]
         scales: dict[str, Array] = {}
@@ -210,6 +236,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
         else:
             model = self._network()
             _check_same(model, sizes, target.objective)
+            _kept_layers.check(self, len(sizes) - 2)
             before = model.get_weights()
         record = Record.of(self)
         if first:
@@ -224,7 +251,7 @@ class BaseMLP(CallbackSupport, FittedMLP):
         if first:
             for name in _SCALES:
                 self.__dict__.pop(name, None)
-            self.__dict__.update(scales)
+            self.__dict__.update(scales, _made_with=_kept_layers.made_with(self, len(sizes) - 2))
         self._take(model, target)
         return training
 

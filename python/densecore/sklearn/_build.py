@@ -177,6 +177,28 @@ def sum_of_squares(model: Sequential) -> float:
     return sum(float(np.vdot(layer.kernel, layer.kernel)) for layer in dense_layers(model))
 
 
+def check_total(parameters: Parameters, weights: Array | None, dtype: np.dtype[Any]) -> None:
+    """Raise ValueError for weights of rows whose sum is none, or no divisor of the penalty."""
+    if weights is None:
+        return
+    with np.errstate(over="ignore"):
+        total = float(weights.sum(dtype=np.float64))
+    if total == 0:
+        raise ValueError(
+            "sample_weight, class_weight: found only zeros when multiplied, wanted a weight above "
+            "zero"
+        )
+    # A mean loss does not depend on a common factor, but what is computed on the way does.
+    wanted = "wanted weights nearer to 1"
+    if not np.isfinite(total):
+        raise ValueError(f"sample_weight: found weights of which the sum is {total}, {wanted}")
+    if float(parameters.alpha) / 2 * len(weights) > total * float(np.finfo(dtype).max) / 1e3:
+        raise ValueError(
+            f"sample_weight: found weights of which the mean is {total / len(weights):.2g}, by "
+            f"which alpha={parameters.alpha} is divided, {wanted}"
+        )
+
+
 def set_penalty(model: Sequential, l2: float) -> None:
     """Give the weights of all dense layers another penalty; the optimizer's state is kept."""
     for layer in dense_layers(model):

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
+from .._base import checks
 from .._base.dtypes import Array
 from ._objective import Objective
 from ._targets import Reader, Target
@@ -14,6 +15,17 @@ from ._targets import Reader, Target
 # Above it, not every integer is a float64: neighbours would become one class.
 LARGEST_EXACT = 2.0**53
 ClassWeight = Mapping[Any, float] | Sequence[Mapping[Any, float]] | str | None
+
+
+def _check_factors(class_weight: ClassWeight) -> None:
+    """Raise TypeError or ValueError for a factor that is no finite number >= 0."""
+    if isinstance(class_weight, Mapping):
+        for label, factor in class_weight.items():
+            checks.number(f"class_weight: of class {label!r}", factor, least=0)
+    elif class_weight is not None and not isinstance(class_weight, str):
+        for each in class_weight:  # one for each label of a row
+            if isinstance(each, Mapping):
+                _check_factors(each)
 
 
 class ClassTarget(Target):
@@ -98,6 +110,7 @@ class ClassTarget(Target):
             totals[totals == 0] = 1
             factors: Array = (weights.sum() / (len(self.classes) * totals))[numbers]
         else:
+            _check_factors(self.class_weight)
             factors = compute_sample_weight(self.class_weight, y)
         return factors if weights is None else weights * factors
 

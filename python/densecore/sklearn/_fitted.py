@@ -12,6 +12,7 @@ from .._base.files import StrPath
 from .._base.lazy import imports
 from .._data.interop import refuse_masked
 from ..layers import Dense
+from ..layers.arrays import assign
 from ..models.sequential import Sequential
 from ._build import dense_layers
 from ._parameters import Parameters
@@ -60,8 +61,7 @@ class FittedMLP(Parameters):
 
     @coefs_.setter
     def coefs_(self, arrays: list[Any]) -> None:
-        for layer, array in zip(dense_layers(self._network()), arrays, strict=True):
-            layer.kernel[...] = array
+        assign(self.coefs_, arrays)
 
     @property
     def intercepts_(self) -> list[Array]:
@@ -70,8 +70,7 @@ class FittedMLP(Parameters):
 
     @intercepts_.setter
     def intercepts_(self, arrays: list[Any]) -> None:
-        for bias, array in zip(self.intercepts_, arrays, strict=True):
-            bias[...] = array
+        assign(self.intercepts_, arrays)
 
     def _network(self) -> Sequential:
         if "model_" not in self.__dict__ and self.__dict__.get("estimators_"):

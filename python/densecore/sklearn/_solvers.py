@@ -35,15 +35,13 @@ def finish(training: Training) -> None:
     Raises
     ------
     ValueError
-        Weights are not finite; the model is as it was before the training.
+        Weights are not finite; a model that was there before the training is as it was then.
     """
     estimator, model = training.estimator, training.model
     plain = not estimator.batch_normalization  # which has statistics besides the parameters
     finite = plain and surely_finite(model.parameters)
     if not (finite or all(np.isfinite(array).all() for array in model.weights)):
-        if training.before is None:
-            del estimator.model_
-        else:
+        if training.before is not None:
             model.set_weights(training.before)
             if estimator._takes_batches:  # what the optimizer has accumulated is not finite either
                 objective = training.objective

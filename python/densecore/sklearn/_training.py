@@ -221,6 +221,14 @@ class Training:
         return state
 
     @property
+    def has_learnt(self) -> bool:
+        """Whether the network is another one than before, and no longer as it was made."""
+        if self.before is None:
+            return bool(self.model._network.steps > 0)
+        found = self.model.get_weights()
+        return not all(map(np.array_equal, self.before, found))
+
+    @property
     def objective(self) -> Objective:
         """The loss to minimise."""
         return self.target.objective
