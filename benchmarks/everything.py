@@ -70,6 +70,7 @@ PARTS = {
     ),
     "solvers": Part(("solvers.py",), 3, "Levenberg-Marquardt and L-BFGS", "scipy"),
     "ensembles": Part(("ensembles.py",), 2, "many small networks at once"),
+    "graphs": Part(("graphs.py",), 1, "two towers and embeddings, beside JAX and PyTorch", "jax"),
     "serving": Part(("serving.py",), 2, "latencies of single rows, from several threads"),
 }
 

@@ -1,6 +1,6 @@
 """Graphs beside JAX and PyTorch: two towers that meet, and embedded categories; on one core.
 
-    taskset -c 0 python benchmarks/graphs.py [--rounds N]
+    taskset -c 0 python benchmarks/graphs.py [--quick] [--json FILE]
 
 Two towers of 64-64, joined and followed by 32-1, at batches of 32, beside JAX's compiled scan over
 the same batches; and a stack of about as many multiplications, so that the two ratios can be
@@ -12,9 +12,8 @@ anything is timed. Needs jax and torch.
 
 from __future__ import annotations
 
-import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
@@ -25,6 +24,7 @@ import numpy as np
 import torch
 
 import densecore as dc
+import frame
 import timing
 from densecore import layers
 
@@ -180,10 +180,10 @@ def embedded() -> dc.Model:
     return dc.Model(inputs, layers.Dense(1)(x), seed=0)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    options = parser.parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = frame.parse(__doc__, arguments)
+    rounds = 2 if options.quick else 15
+    numbers = {}
     dc.set_num_threads(1)
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
@@ -200,7 +200,8 @@ def main() -> None:
             "densecore": fitted(model, given, y, 32),
             "JAX's scan": scanned(function, arrays, *parts),
         }
-        report(name, compared(calls, options.rounds, BATCHES, 1e-3))
+        numbers[name] = compared(calls, rounds, BATCHES, 1e-3)
+        report(name, numbers[name])
     rows, count = 256, 40
     x = rng.integers(0, CATEGORIES, (rows * count, COLUMNS))
     y = rng.normal(size=(len(x), 1)).astype(np.float32)
@@ -215,7 +216,9 @@ def main() -> None:
     ):
         calls[name] = in_torch(arrays, x, y, rows, whole, sparse)
     # Adam of whole tables moves rows that a batch has not.
-    report("embeddings", compared(calls, options.rounds, count, 0.02))
+    numbers["embeddings"] = compared(calls, rounds, count, 0.02)
+    report("embeddings", numbers["embeddings"])
+    frame.write(options.json, {"microseconds of a step": numbers})
 
 
 def report(name: str, found: dict[str, float]) -> None:

@@ -27,7 +27,7 @@ PAGES = {
     "docs/own-loops.md": (5, 5),
     "docs/reinforcement-learning.md": (3, 3),
     "docs/start.md": (1, 1),
-    "docs/tables.md": (1, 1),
+    "docs/tables.md": (2, 2),
     "docs/the-note.md": (2, 0),
     "docs/training.md": (10, 0),
 }

@@ -15,6 +15,13 @@ STEPS = EPOCHS * 5
 RATE, DECAY = schedules.FlatCosine(0.3, STEPS), schedules.CosineCycles(0.5, STEPS)
 
 
+class AlwaysDropped(layers.Dropout):
+    """Monte Carlo dropout."""
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        return super().call(inputs, training=True)
+
+
 def data(dtype: str = "float32") -> Any:
     x = np.random.default_rng(0).normal(size=(ROWS, 5)).astype(dtype)
     return x, (x[:, :1] ** 2 + x[:, 1:2]).astype(dtype)
@@ -160,6 +167,7 @@ def test_configurations() -> None:
             lambda: optimizers.AdamW(weight_decay=lambda step: 0.5).get_config(),
             TypeError, "weight_decay: found the function",
         ),
+        (lambda: AlwaysDropped(RATE)(np.ones((2, 3), np.float32)), ValueError, "wanted a number"),
         (lambda: trained(model_of(lambda step: 0.1 * step)), ValueError,
          "found the rate 1.0 for step 10, wanted a finite number >= 0 and < 1"),
     ],

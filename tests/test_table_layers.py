@@ -384,3 +384,11 @@ def test_types_that_are_refused() -> None:
         PiecewiseLinearEmbedding("many")
     with pytest.raises(TypeError, match="use_input_scale"):
         BatchEnsembleDense(2, use_input_scale="yes")
+
+
+def test_an_ensemble_names_outputs_that_are_no_vectors() -> None:
+    """It named the rows of x, which were vectors."""
+    model = dc.Sequential([dc.Input(5), dc.layers.EnsembleDense(2, members=3)], seed=0)
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"outputs of rows of shape \(3, 2\), wanted vectors: Fl"):
+        dc.Ensemble(model, 2)

@@ -138,18 +138,18 @@ inline void for_each_any_vector(index_t rows, index_t cols, Body body) {
 }
 
 // Four vectors at a time, as fast as the caches give them: a comparison for each, whose result is a
-// branch or a mask, takes twice as long.
-template <class V>
-bool all_inside(index_t n, const typename V::T* x, typename V::T low, typename V::T high) {
+// branch or a mask, takes twice as long. `limited`: not all finite numbers are inside.
+template <class V, bool limited>
+[[gnu::noinline]] bool are_inside(index_t n, const typename V::T* x, typename V::T low,
+                                  typename V::T high) {
   using T = typename V::T;
   constexpr int together = 4;
   const V zero = V::set(0);
   V least[together], most[together], rest[together];
   for (int i = 0; i < together; ++i) least[i] = V::set(low), most[i] = V::set(high), rest[i] = zero;
   const auto add = [&](int i, V v) __attribute__((always_inline)) {
-    least[i] = min(least[i], v);
-    most[i] = max(most[i], v);
-    rest[i] = rest[i] + v * zero;  // NaN from there on
+    if (limited) least[i] = min(least[i], v), most[i] = max(most[i], v);
+    rest[i] = rest[i] + v * zero;  // NaN from an infinity or a NaN on
   };
   index_t j = 0;
   for (; j + together * V::width <= n; j += together * V::width)
@@ -167,6 +167,12 @@ bool all_inside(index_t n, const typename V::T* x, typename V::T low, typename V
       inside = inside && lanes[0][k] >= low && lanes[1][k] <= high && lanes[2][k] == 0;
   }
   return inside;
+}
+template <class V>
+bool all_inside(index_t n, const typename V::T* x, typename V::T low, typename V::T high) {
+  constexpr typename V::T most = sizeof(typename V::T) == 4 ? __FLT_MAX__ : __DBL_MAX__;
+  return low <= -most && high >= most ? are_inside<V, false>(n, x, low, high)
+                                      : are_inside<V, true>(n, x, low, high);
 }
 
 template <class V>

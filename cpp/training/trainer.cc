@@ -65,7 +65,7 @@ double Trainer<T>::train_on_batch(Executor& executor, const Data<T>& batch, std:
              row_step_.divisor;
   }
   for (; steps > 0; --steps)
-    sum = network_->train(executor, objective_, batch.x, batch.targets, optimizer_, true);
+    sum = network_->train(executor, objective_, batch.x, batch.targets, optimizer_, true, false);
   return sum.loss / objective_.divisor(sum.weight);
 }
 

@@ -155,10 +155,15 @@ def _prototype(model: Model) -> Model:
                 f"model: found constraints in the layer {layer.name}, wanted none: members are "
                 "trained without Python"
             )
-    if model._parts == (1, 1) and (len(model.input_shape) > 2 or len(model.output_shape) > 2):
+    if model._parts == (1, 1) and len(model.input_shape) > 2:
         raise ValueError(
             f"model: found rows of shape {model.input_shape[1:]}, wanted vectors: x.reshape(rows, "
             "-1) makes them"
+        )
+    if model._parts == (1, 1) and len(model.output_shape) > 2:
+        raise ValueError(
+            f"model: found outputs of rows of shape {model.output_shape[1:]}, wanted vectors: "
+            "Flatten() as the last layer makes them"
         )
     found = model_from_config(model._architecture(), model._own_classes())
     # What layers have learnt from data by `adapt` is no initial value, which seeds would draw.

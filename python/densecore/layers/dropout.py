@@ -21,6 +21,21 @@ def _rate_of(kind: str, rate: Any) -> Any:
     return number if schedule is None else schedule
 
 
+class _Rates:
+    """A schedule as the core calls it, with many steps at a time."""
+
+    def __init__(self, schedule: Any) -> None:
+        self._schedule = schedule
+        # By this processes that train together compare their models.
+        self.__qualname__ = getattr(schedule, "__qualname__", None) or repr(schedule)
+
+    def __call__(self, first: int, count: int) -> Any:
+        with imports:
+            from .. import schedules
+
+        return schedules.rates(self._schedule, first, count, 1.0)
+
+
 class Dropout(Layer):
     """In training, each input becomes 0 with probability `rate`; the others grow by 1/(1 - rate).
 
@@ -61,12 +76,8 @@ class Dropout(Layer):
     def _spec(self) -> dict[str, Any]:
         """The layer in the core."""
         spec: dict[str, Any] = {"kind": "dropout", "rate": self.first_rate}
-        schedule = self.rate
-        if callable(schedule):
-            with imports:
-                from .. import schedules
-
-            spec["schedule"] = lambda first, count: schedules.rates(schedule, first, count, 1.0)
+        if callable(self.rate):
+            spec["schedule"] = _Rates(self.rate)
         return spec
 
     def _plan(self, plan: Plan) -> None:

@@ -60,6 +60,11 @@ class _Drawn(UserActivation):
 
 
 def _dropout(kind: Any) -> Any:
+    if callable(kind.rate):
+        raise ValueError(
+            f"layer {kind.name or type(kind).__name__}: rate: found the schedule {kind.rate!r}, "
+            "wanted a number: dropout outside of training has no steps"
+        )
     kept = 1 - kind.rate
     return lambda generator, x: ((generator.random(x.shape) < kept) / kept, 0.0)
 

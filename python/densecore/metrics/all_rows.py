@@ -8,7 +8,8 @@ import numpy as np
 from .._base import checks
 from .._base.dtypes import Array
 from ..losses.base import Loss
-from .base import Description, Metric, matched, softmax, weights
+from .base import Description, Metric, matched, weights
+from .base import softmax as _softmax
 
 
 class OfAllRows(Metric):
@@ -43,7 +44,7 @@ class OfAllRows(Metric):
 
         def value(targets: Array, found: Array, weight: Array | None) -> float:
             if link is not None:
-                found = softmax(found) if link == "softmax" else 1 / (1 + np.exp(-found))
+                found = _softmax(found) if link == "softmax" else 1 / (1 + np.exp(-found))
             return self._of(targets, found, np.ones(len(found)) if weight is None else weight)
 
         return value, {"weighted": weighted}

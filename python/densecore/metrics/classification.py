@@ -8,7 +8,8 @@ from .._base import checks
 from .._base.dtypes import Array
 from .._base.lookup import unknown
 from ..losses.base import Loss
-from .base import Description, Metric, matched, softmax, weights
+from .base import Description, Metric, matched, weights
+from .base import softmax as _softmax
 
 
 def _share(option: str, value: Any) -> float:
@@ -400,7 +401,7 @@ class AUC(_OfProbabilities):
         if loss.link == "softmax":  # sigmoid keeps the order of all outputs
 
             def of_logits(y: Array, found: Array, weight: Array | None) -> float:
-                return self._of_pass(y, softmax(found), weight)
+                return self._of_pass(y, _softmax(found), weight)
 
             return of_logits, {"weighted": weighted}
         return self._of_pass, {"weighted": weighted}

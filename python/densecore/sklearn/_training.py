@@ -224,7 +224,8 @@ class Training:
     def has_learnt(self) -> bool:
         """Whether the network is another one than before, and no longer as it was made."""
         if self.before is None:
-            return bool(self.model._network.steps > 0)
+            compiled = self.model.optimizer is not None  # no solver needs it
+            return compiled and bool(self.model._network.steps > 0)
         found = self.model.get_weights()
         return not all(map(np.array_equal, self.before, found))
 
