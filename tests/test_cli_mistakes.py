@@ -236,6 +236,24 @@ def test_a_closed_pipe_is_no_traceback() -> None:
 
 
 @pytest.mark.slow
+def test_closed_streams_are_no_traceback() -> None:
+    saved_model()
+    program = f"{sys.executable} -m densecore predict model.safetensors"
+    for arguments, text in (
+        ("data.csv >&-", "found no standard output, wanted --out FILE"),
+        ("data.csv --out answers.csv >&- 2>&-", ""),
+        ("- <&-", "-: the standard input is closed"),
+    ):
+        done = subprocess.run(
+            f"{program} {arguments}", shell=True, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == (2 if text else 0), done.stderr
+        assert text in done.stderr
+        assert done.stderr.count("\n") == (1 if text else 0)
+    assert Path("answers.csv").read_text().startswith("y\n")
+
+
+@pytest.mark.slow
 def test_the_model_is_saved_whatever_reads_the_output() -> None:
     data = table(flowers())
     for buffered in ("", "1"):

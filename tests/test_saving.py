@@ -12,6 +12,7 @@ import pytest
 
 import densecore as dc
 from densecore._saving import safetensors as _safetensors
+from densecore.tabular.reader import read_table
 
 X = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
 LABELS = np.random.default_rng(1).integers(0, 3, 40)
@@ -259,6 +260,30 @@ def test_missing_file(tmp_path: Path) -> None:
         dc.load_model(tmp_path / "missing")
     with pytest.raises(IsADirectoryError, match="is a directory"):
         dc.load_model(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe with a name")
+def test_pipes_and_devices_are_no_models(tmp_path: Path) -> None:
+    """They were waited for, or read until the memory ended."""
+    os.mkfifo(tmp_path / "pipe")
+    model = dc.Sequential([dc.Input(2), dc.Dense(1)], seed=0)
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        for read in (dc.load_model, model.load_weights, dc.from_onnx, dc.from_keras):
+            if read is dc.from_keras:
+                pytest.importorskip("h5py")
+            with pytest.raises(OSError, match=f"{path}: is a device or a pipe, wanted a file"):
+                read(path)
+    with pytest.raises(OSError, match="/dev/zero: is a device"):
+        read_table("/dev/zero")
+
+
+def test_the_number_of_an_open_file_is_no_path() -> None:
+    """It was read, and closed: of ``True`` the standard output."""
+    with open(os.devnull, "rb") as file:
+        for read in (dc.load_model, dc.from_onnx, read_table):
+            with pytest.raises(TypeError, match="path: found"):
+                read(file.fileno())  # type: ignore[operator]
+        assert file.read() == b""
 
 
 @pytest.mark.slow

@@ -10,7 +10,8 @@ from numpy.testing import assert_array_equal
 pytest.importorskip("sklearn", minversion="1.7")
 
 import densecore as dc
-from densecore.sklearn import MLPClassifier, MLPRegressor
+from densecore.sklearn import KerasClassifier, MLPClassifier, MLPRegressor
+from densecore.tabular import TabularClassifier
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -134,3 +135,33 @@ def test_coefficients_are_set_all_or_none() -> None:
         with pytest.raises(ValueError, match="weights"):
             made.coefs_ = wrong
     assert_array_equal(made.predict_proba(X), before)
+
+
+@pytest.mark.parametrize("made", ["TabularClassifier", "KerasClassifier"])
+def test_other_estimators_keep_their_last_fit(made: str) -> None:
+    """Predictions had the old network and the new classes."""
+    X, y = rows_and_classes()
+    words = np.array(["no", "yes"])[y]
+    estimator: Any
+    if made == "TabularClassifier":
+        estimator = TabularClassifier("quick", epochs=2, random_state=0)
+    else:
+
+        def build(meta: dict[str, Any]) -> dc.Sequential:
+            return dc.Sequential([dc.Dense(4, "tanh"), dc.Dense(1, "sigmoid")])
+
+        estimator = KerasClassifier(build, epochs=2, verbose=0, random_state=0)
+    estimator.fit(frame("abcd", X), words)
+    expected = estimator.predict(frame("abcd", X)), estimator.predict_proba(frame("abcd", X))
+    faults: list[tuple[Any, ...]] = [
+        (frame("xyz", X), y[:5]),
+        (frame("xyz", X), y, -np.ones(len(y))),
+        (frame("abcd", X), np.array(["u", "v", "w"])[np.arange(60) % 3], -np.ones(60)),
+        (frame("xy", X)[:0], words[:0]),
+    ]
+    for arguments in faults:
+        with pytest.raises(ValueError, match=" "):
+            estimator.fit(*arguments)
+        assert list(estimator.classes_) == ["no", "yes"]
+        assert_array_equal(estimator.predict(frame("abcd", X)), expected[0])
+        assert_array_equal(estimator.predict_proba(frame("abcd", X)), expected[1])

@@ -22,6 +22,7 @@
 #include "base/aligned_buffer.h"
 #include "base/cpu_features.h"
 #include "base/region_record.h"
+#include "base/usual_floats.h"
 
 namespace densecore {
 namespace {
@@ -187,6 +188,7 @@ class ThreadPool {
   }
 
   void loop(int number) {
+    const UsualFloats floats;  // not those of the thread that made this one
     try {
       thread_scratch();
     } catch (const std::bad_alloc&) {

@@ -7,6 +7,7 @@
 #include <cxxabi.h>
 #endif
 
+#include "base/usual_floats.h"
 #include "bindings/gil.h"
 
 namespace densecore::bindings {
@@ -15,10 +16,11 @@ namespace densecore::bindings {
 // all calls: in each of them it would be most of the code.
 void set_error() noexcept;
 
-// Runs `body`, which returns a new reference.
+// Runs `body`, which returns a new reference. Every call of the core comes through here.
 template <class Body>
 PyObject* guarded(Body&& body) noexcept {
   try {
+    const UsualFloats floats;
     return body();
 #if defined(__GLIBCXX__)
   } catch (abi::__forced_unwind&) {  // see wait_instead_of_unwinding

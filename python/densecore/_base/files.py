@@ -29,6 +29,33 @@ def _target(path: StrPath) -> str:
     return target
 
 
+def check_readable(path: StrPath) -> str:
+    """The path of a file with a size, as a string.
+
+    A pipe would be waited for, and a device may have no end.
+
+    Raises
+    ------
+    OSError
+        Naming the path: it is a directory, a device or a pipe. One that is not there is found when
+        it is opened.
+    """
+    shown = checks.path("path", path)
+    if os.path.isdir(shown):
+        raise IsADirectoryError(f"{shown}: is a directory, wanted a file")
+    if os.path.exists(shown) and not os.path.isfile(shown):
+        raise OSError(f"{shown}: is a device or a pipe, wanted a file")
+    return shown
+
+
+def is_endless(path: str) -> bool:
+    """Whether a path is a device of bytes such as ``/dev/zero``, and no terminal."""
+    if not os.path.exists(path) or not stat.S_ISCHR(os.stat(path).st_mode):
+        return False
+    with open(path, "rb", buffering=0) as device:
+        return not device.isatty()
+
+
 def check_writable(path: StrPath) -> None:
     """Raise now what writing `path` would raise later, after all the work.
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
-from .._base.files import StrPath
+from .._base.files import StrPath, check_readable
 from .._base.lazy import imports
 
 # What zipfile raises for archives that are damaged, encrypted or compressed by another method.
@@ -228,7 +228,7 @@ def read(path: StrPath) -> KerasFile:
     ValueError
         It is not such a file, or holds weights only.
     """
-    h5py, shown = _import_h5py(), checks.path("path", path)
+    h5py, shown = _import_h5py(), check_readable(path)
     if not os.path.exists(path):
         raise FileNotFoundError(f"{shown}: there is no such file")
     if shown.lower().endswith(".keras"):
@@ -292,7 +292,7 @@ def read_weights(path: StrPath) -> Weights:
     ImportError, FileNotFoundError, ValueError
         As `read`.
     """
-    h5py, shown = _import_h5py(), checks.path("path", path)
+    h5py, shown = _import_h5py(), check_readable(path)
     if not os.path.exists(path):
         raise FileNotFoundError(f"{shown}: there is no such file")
     return Weights(_open(h5py, path, shown), shown)

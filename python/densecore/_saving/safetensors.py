@@ -16,7 +16,7 @@ import numpy as np
 
 from .._base import checks
 from .._base.dtypes import Array
-from .._base.files import StrPath, atomic_writer
+from .._base.files import StrPath, atomic_writer, check_readable
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -100,9 +100,7 @@ class SafetensorsFile:
     """
 
     def __init__(self, path: StrPath) -> None:
-        self.path = checks.path("path", path)
-        if os.path.isdir(path):
-            raise IsADirectoryError(f"{self.path}: is a directory, wanted a file")
+        self.path = check_readable(path)
         try:
             self._file = open(path, "rb")  # noqa: SIM115 - closed by `close`
         except FileNotFoundError:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._base import checks, core
 from .._base.dtypes import Array
+from .._base.files import check_readable
 from .._base.subnormals import flush_subnormals
 from . import safetensors
 
@@ -26,7 +27,7 @@ def write(path: str | os.PathLike[str], tensors: Mapping[str, Array]) -> None:
 
 def is_hdf5(path: str | os.PathLike[str]) -> bool:
     """Whether a file is one of Keras's, by its first bytes; OSError when it cannot be read."""
-    with open(path, "rb") as start:
+    with open(check_readable(path), "rb") as start:
         return start.read(len(_HDF5)) == _HDF5
 
 

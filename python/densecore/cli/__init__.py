@@ -32,6 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for module in (train, predict, info, export, check, bench):
         module.add_parser(commands)
     options = parser.parse_args(arguments)
+    if sys.stdout is None or sys.stderr is None:  # closed: `>&-`, or a program without a console
+        if options.command == "predict" and sys.stdout is None and options.out is None:
+            print("densecore predict: found no standard output, wanted --out FILE", file=sys.stderr)
+            return 2
+        sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - until the process ends
+        sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     if options.command != "predict" and hasattr(sys.stdout, "reconfigure"):
         # A terminal that has no "²" shows "?", and the training is not lost for it. Predictions are
         # data: they are written as they are or not at all.

@@ -5,7 +5,6 @@ claims are known to be in the file.
 """
 
 import math
-import os
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._base.dtypes import Array
-from .._base.files import StrPath
+from .._base.files import StrPath, check_readable
 from ..export import protobuf as pb
 
 # TensorProto.DataType: NumPy's name, and the field that holds numbers that are not raw bytes.
@@ -172,9 +171,9 @@ def read(path: StrPath) -> Graph:
     ValueError
         It is no ONNX file, or one whose constants are elsewhere.
     """
-    with open(path, "rb") as file:
+    shown = check_readable(path)
+    with open(shown, "rb") as file:
         content = file.read()
-    shown = os.fspath(path)
     try:
         return _graph(memoryview(content))
     except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:

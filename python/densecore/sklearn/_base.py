@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from .._base.dtypes import Array
+from .._base.restoring import put_back
 from .._base.warn import warn
 from .._data.interop import refuse_masked
 from ..callbacks import Callback
@@ -107,20 +108,15 @@ class BaseMLP(CallbackSupport, FittedMLP):
             run(training)
         except BaseException:
             if training is None or not training.has_learnt:
-                self._put_back(before)
+                put_back(self, before)
             raise
         try:
             finish(training)
         except ValueError:
-            self._put_back(before)
+            put_back(self, before)
             raise
         if not training.converged:
             warn_of_the_end(self.max_iter)
-
-    def _put_back(self, before: dict[str, Any]) -> None:
-        for name in set(self.__dict__) - set(before):
-            del self.__dict__[name]
-        self.__dict__.update(before)
 
     def _fit_on_ranks(self, X: Any, y: Any, sample_weight: Any, arguments: CallArguments) -> None:
         """Every rank makes the same of all rows; they share the batches, or the rows of a solver.

@@ -17,6 +17,8 @@ from sklearn.utils.validation import (
 
 from .._base import seeds
 from .._base.dtypes import Array
+from .._base.restoring import all_or_nothing, put_back
+from ..callbacks.history import History
 from ..models import Model, Sequential
 from . import _routing
 
@@ -143,6 +145,7 @@ class BaseKeras(BaseEstimator):
         y = y.toarray() if hasattr(y, "toarray") else y
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
+    @all_or_nothing
     def initialize(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Make and compile the model for this data, without training it.
 
@@ -269,6 +272,30 @@ class BaseKeras(BaseEstimator):
         epochs: int | None,
         options: dict[str, Any],
     ) -> None:
+        before = dict(self.__dict__)
+        try:
+            history = self._trained(X, y, sample_weight, first, epochs, options)
+        except BaseException:
+            made = self.__dict__.get("model_")
+            # A new one that has learnt something is kept, as after Ctrl-C.
+            old = made is before.get("model_")
+            optimizer = None if old else getattr(made, "optimizer", None)
+            if optimizer is None or int(optimizer.iterations) == 0:
+                put_back(self, before)
+            raise
+        curves = self.__dict__.setdefault("history_", {})
+        for name, values in history.history.items():
+            curves.setdefault(name, []).extend(values)
+
+    def _trained(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        first: bool,
+        epochs: int | None,
+        options: dict[str, Any],
+    ) -> History:
         X, y = self._validated(X, y, first)
         classes = options.pop("classes", None)
         if first:
@@ -286,10 +313,7 @@ class BaseKeras(BaseEstimator):
         arguments["epochs"] += arguments.setdefault("initial_epoch", begin)
         if arguments.get("validation_data") is not None:
             arguments["validation_data"] = self._held_out(*arguments["validation_data"])
-        history = self.model_.fit(X, self._encoded(y), sample_weight=weights, **arguments)
-        curves = self.__dict__.setdefault("history_", {})
-        for name, values in history.history.items():
-            curves.setdefault(name, []).extend(values)
+        return self.model_.fit(X, self._encoded(y), sample_weight=weights, **arguments)
 
     def _held_out(self, X: Any, y: Any, weights: Any = None) -> tuple[Any, ...]:
         X, y = self._validated(X, y, False)

@@ -14,8 +14,10 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
+from .._base import checks
 from .._base.dtypes import Array, Doubles
 from .._base.lazy import imports
+from .._base.restoring import all_or_nothing
 from .._data.interop import refuse_masked
 from .columns import from_numbers, from_texts
 from .errors import TableError
@@ -103,6 +105,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         )  # fmt: skip
         self.class_weight = class_weight
 
+    @all_or_nothing
     def fit(
         self,
         X: Any,
@@ -146,6 +149,9 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
                 with imports:
                     from sklearn.utils.class_weight import compute_sample_weight
 
+                if isinstance(self.class_weight, Mapping):
+                    for label, factor in self.class_weight.items():
+                        checks.number(f"class_weight: of class {label!r}", factor, least=0)
                 factors = compute_sample_weight(self.class_weight, y)
                 weight = factors if weight is None else _check_sample_weight(weight, y) * factors
         problem = self._fit(X, y, weight, groups, executor)
@@ -224,6 +230,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
 
     _classification = False
 
+    @all_or_nothing
     def fit(
         self,
         X: Any,

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from .._base import checks
 from .._base.dtypes import Array
+from .._base.files import is_endless
 from .._data.interop import is_masked
 from .columns import Column, Contents, points_as_thousands, read_contents
 from .derived import derived
@@ -153,11 +155,13 @@ def read_table(
     ImportError
         pandas is wanted and not installed.
     """
-    shown = os.fspath(path)
-    if os.path.isdir(path):
+    shown = checks.path("path", path)
+    if os.path.isdir(shown):
         raise IsADirectoryError(f"{shown}: is a directory, wanted a file")
-    if shown != "-" and not os.path.exists(path):
+    if shown != "-" and not os.path.exists(shown):
         raise FileNotFoundError(f"{shown}: no such file")
+    if is_endless(shown):  # a pipe is read: it may be the output of another program
+        raise OSError(f"{shown}: is a device, wanted a file, a pipe or - (the standard input)")
     ending = ending_of(shown)
     refuse_ending(shown, ending)
     notes: list[str] = []

@@ -118,6 +118,8 @@ def _rows(lines: list[str]) -> str:
 def read_text(path: str, notes: list[str]) -> bytes:
     """A file's text, unpacked, as UTF-8; ``-`` is the standard input."""
     if path == "-":
+        if sys.stdin is None:
+            raise TableError("-: the standard input is closed")
         raw = sys.stdin.buffer.read()
     else:
         with open(path, "rb") as file:
