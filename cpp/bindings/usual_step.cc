@@ -23,11 +23,10 @@ py::object Ranks::of(const py::object& comm) const {
   return group;
 }
 
-void Ranks::sum(const py::object& group, const py::object& array) {
-  static PyObject *const noted = name("noted"), *const call = name("call"),
-                         *const train = name("train_on_batch"), *const sum = name("sum_");
-  const py::object to = checked(PyObject_GetAttr(group.ptr(), noted));
-  if (PyObject_SetAttr(to.ptr(), call, train) != 0) throw py::error_already_set();
+void Ranks::sum(const py::object& group, const py::object& array) const {
+  static PyObject *const call = name("call"), *const train = name("train_on_batch"),
+                         *const sum = name("sum_");
+  if (PyObject_SetAttr(noted_.ptr(), call, train) != 0) throw py::error_already_set();
   checked(PyObject_CallMethodOneArg(group.ptr(), sum, array.ptr()));
 }
 

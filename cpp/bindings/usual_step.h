@@ -23,15 +23,16 @@ namespace py = pybind11;
 // model, and the network must not keep that alive.
 class Ranks {
  public:
-  explicit Ranks(const py::object& group) : group_(group) {}
+  explicit Ranks(const py::object& group) : group_(group), noted_(group.attr("noted")) {}
 
   // The group, if there is still one and it was made of this communicator; else None.
   py::object of(const py::object& comm) const;
   // Replaces an array by its sum over the ranks.
-  static void sum(const py::object& group, const py::object& array);
+  void sum(const py::object& group, const py::object& array) const;
 
  private:
   py::weakref group_;
+  py::object noted_;  // has the name of the call that this process is in
 };
 
 template <class T, class Self>
@@ -82,7 +83,7 @@ class UsualSteps {
       self().neutral_gradient();
       slots()[other ? 3 : 2] = 1;
     }
-    Ranks::sum(group, expected->reduced);
+    expected->ranks.sum(group, expected->reduced);
     if (slots()[2] > 0) group.attr("raise_known")(error);
     if (slots()[3] > 0) {
       expected_.reset();

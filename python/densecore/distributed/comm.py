@@ -1,6 +1,7 @@
 """The interface of a communicator, and those of MPI, PyTorch and threads in that form."""
 
 import sys
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol, runtime_checkable
 
@@ -69,9 +70,9 @@ class _Copy:
         self.watch = watch
         self._waits = waits
         self._comm = comm
-        self._in_place = mpi.IN_PLACE
-        self._allreduce = comm.Allreduce
-        self._error, self._cut = mpi.Exception, mpi.ERR_TRUNCATE
+        self._cut = mpi.ERR_TRUNCATE
+        #: Replaces an array by its sum over the ranks.
+        self.allreduce_ = self._made_allreduce()
 
     def prepared(self, buf: Array) -> Any:
         """The array as MPI takes it, so that it is not looked at in every call."""
@@ -80,16 +81,24 @@ class _Copy:
         kind = mpi.FLOAT if buf.dtype == np.float32 else mpi.DOUBLE
         return (memory.frombuffer(buf), buf.size, kind)
 
-    # An error of MPI leaves `since` as it is: the others may wait for this rank.
-    def allreduce_(self, buf: Array) -> None:
-        waits = self._waits
-        waits.count += 1
-        waits.since = monotonic()
-        try:
-            self._allreduce(self._in_place, buf)
-        except self._error as error:
-            self._explain(error)
-        waits.since = 0.0
+    def _made_allreduce(self) -> Callable[[Array], None]:
+        """A function of what it needs alone: a method looks its object's attributes up, which takes
+        a tenth of the time of the sum of a small gradient."""
+        mpi = sys.modules["mpi4py.MPI"]
+        waits, allreduce, in_place = self._waits, self._comm.Allreduce, mpi.IN_PLACE
+        error, explain = mpi.Exception, self._explain
+
+        # An error of MPI leaves `since` as it is: the others may wait for this rank.
+        def allreduce_(buf: Array) -> None:
+            waits.count += 1
+            waits.since = monotonic()
+            try:
+                allreduce(in_place, buf)
+            except error as found:
+                explain(found)
+            waits.since = 0.0
+
+        return allreduce_
 
     def bcast_(self, buf: Array, root: int = 0) -> None:
         self._waits.count += 1

@@ -62,6 +62,8 @@ def _key() -> int:
 class Waits:
     """Whether a rank waits in a call on one copy of a communicator, and in the how many-eth."""
 
+    __slots__ = ("count", "since")
+
     def __init__(self) -> None:
         #: When the call began that waits now; 0: there is none.
         self.since = 0.0
