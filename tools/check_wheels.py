@@ -12,7 +12,7 @@ from pathlib import Path
 
 #: Bytes of a wheel. The goal is 2 million; CONTRIBUTING.md says where the bytes are. More than this
 #: is a mistake: an extension that was not stripped, or files that do not belong there.
-BUDGET = 2_400_000
+BUDGET = 2_450_000
 
 
 def complaints(wheel: Path) -> list[str]:
