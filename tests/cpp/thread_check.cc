@@ -117,8 +117,9 @@ std::vector<float> ensemble_trained(const Workload& workload, index_t batch_size
   options.epochs = 2;
   options.batch_size = batch_size;
   std::vector<double> numbers(2 * members);
-  ensemble.fit(nullptr, {{problem.data.batch}}, nullptr, options, {numbers.data(), 1, members},
-               nullptr);
+  EnsembleData<float> data;
+  data.list.push_back({problem.data.batch});
+  ensemble.fit(nullptr, data, nullptr, options, {numbers.data(), 1, members}, nullptr);
   const float* const p = ensemble.parameters()->data();
   return {p, p + members * count};
 }
