@@ -64,7 +64,7 @@ def test_the_check_of_wheels_finds_what_is_wrong(tmp_path: Path) -> None:
     wheel(tmp_path / "other", "densecore/more.py")
     done = checked(tmp_path / "good", "--same-as", str(tmp_path / "other"))
     assert (done.returncode, "other bytes than" in done.stdout) == (1, True)
-    wheel(tmp_path / "large", stuffing=2_400_001)
+    wheel(tmp_path / "large", stuffing=2_450_001)
     assert "more than the budget of 2,450,000" in checked(tmp_path / "large").stdout
     wheel(tmp_path / "stray", "tests/test_x.py")
     assert "do not belong there" in checked(tmp_path / "stray").stdout
