@@ -56,8 +56,8 @@ class UsualSteps {
   // Makes the step, and returns its loss. Returns None, on all processes, when it is not as
   // expected on one of them; then nothing has changed, and nothing is expected any more. Also None,
   // without a sum, when nothing was expected of these processes, or if not `at_last` when this
-  // one's arrays must be converted. `weighted`: rows have weights, which is not as expected. Raises
-  // what a process has found on all.
+  // one's arrays must be converted. `other`: this process wants another step, for instance because
+  // its rows have weights. Raises what a process has found on all.
   py::object usual_step(const py::object& x, const py::object& y, bool other,
                         const py::object& comm, bool at_last) {
     // A function of Python that is called below may let another step be expected.

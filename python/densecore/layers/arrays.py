@@ -25,6 +25,20 @@ def given_ones(**constraints: Any) -> dict[str, Any]:
     return {name: constraint for name, constraint in constraints.items() if constraint is not None}
 
 
+def of_shape(
+    row: tuple[int, ...],
+    parameters: dict[str, Array],
+    gradients: dict[str, Array],
+    states: dict[str, Array],
+) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
+    """The core's views of a layer with a parameter for each number of a row, in the row's shape."""
+    first, second = (
+        {name: array.reshape(row) for name, array in arrays.items()}
+        for arrays in (parameters, gradients)
+    )
+    return first, second, states
+
+
 def place(array: Array) -> int:
     """Where an array's numbers lie: views of the same ones are the same weight."""
     address: int = array.__array_interface__["data"][0]

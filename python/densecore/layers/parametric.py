@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from .. import activations, initializers
 from .._base.dtypes import Array, Network
 from . import activation_argument as functions
-from .arrays import Shapes
+from .arrays import Shapes, of_shape
 from .base import Layer
 from .lowering import Plan, Row
 
@@ -94,13 +94,7 @@ class ParametricActivation(Layer):
     def _views_in(
         self, network: Network, place: int
     ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
-        parameters, gradients, states = network.layer_views(place)
-        row = vars(self)["_row"]
-        first, second = (
-            {name: array.reshape(row) for name, array in arrays.items()}
-            for arrays in (parameters, gradients)
-        )
-        return first, second, states
+        return of_shape(vars(self)["_row"], *network.layer_views(place))
 
     def _initialize(self, seed: int, number: int) -> None:
         array = self.alpha
