@@ -9,14 +9,7 @@ namespace densecore {
 
 template <class T>
 void PiecewiseLinear<T>::check(const LayerSpec& spec, const Widths& inputs) {
-  const index_t columns = spec.whole_number("columns"), width = inputs.front();
-  if (columns > width)
-    throw std::invalid_argument("columns: found " + std::to_string(columns) + ", wanted at most " +
-                                std::to_string(width) + ", as the layer has inputs");
-  const index_t units = units_of(spec, inputs);
-  if (units > max_width)
-    throw std::invalid_argument("found " + std::to_string(units) + " outputs, wanted at most " +
-                                std::to_string(max_width));
+  check_embedding(spec, inputs.front(), units_of(spec, inputs));
 }
 
 template <class T>

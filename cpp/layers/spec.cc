@@ -232,4 +232,14 @@ std::string NetworkSpec::last_activation() const {
   return last.kind->has_activation ? last.activation.name : "none";
 }
 
+void check_embedding(const LayerSpec& spec, index_t width, index_t units) {
+  const index_t columns = spec.whole_number("columns");
+  if (columns > width)
+    throw std::invalid_argument("columns: found " + std::to_string(columns) + ", wanted at most " +
+                                std::to_string(width) + ", as the layer has inputs");
+  if (units > max_width)
+    throw std::invalid_argument("found " + std::to_string(units) + " outputs, wanted at most " +
+                                std::to_string(max_width));
+}
+
 }  // namespace densecore

@@ -154,4 +154,8 @@ struct NetworkSpec {
   std::string last_activation() const;
 };
 
+// Of a layer that embeds its first `columns` columns in `units` outputs; throws for more columns
+// than its input has, or too many outputs.
+void check_embedding(const LayerSpec& spec, index_t width, index_t units);
+
 }  // namespace densecore
